@@ -1,0 +1,27 @@
+/* The two modes: one item and many runs, or many items and one run each. */
+#ifndef BOKEHBENCH_TRIAL_H
+#define BOKEHBENCH_TRIAL_H
+
+#include "arguments.h"
+#include "events.h"
+#include "manifest.h"
+
+/* What the timed region holds, as the `samples` event names it. */
+#define TIMED_REGION "lock_write+run+lock_read"
+
+struct trial {
+    const struct engine *engine;
+    void *session;
+    const struct arguments *arguments;
+    const struct manifest *manifest;
+    const struct engine_report *report;
+    int folder; /* the work folder */
+    struct events *events;
+};
+
+/* The image output has the type and shape that the host described. */
+bool trial_check(const struct trial *trial, struct failure *failure);
+/* Writes `samples` and `output` events. */
+bool trial_run(const struct trial *trial, struct failure *failure);
+
+#endif

@@ -1,0 +1,99 @@
+"""The command line: the only place that prints, reads the environment, or exits."""
+
+import importlib
+import signal
+import sys
+from typing import Any
+
+import click
+
+from bokehbench import __version__
+from bokehbench.errors import BokehbenchError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "run": "Run .tflite models on a device and record latency and fidelity.",
+    "table": "Print the challenge's table from stored records.",
+    "records": "List, show, export and import stored records.",
+    "devices": "List the devices that can be used.",
+    "score": "Compute the challenge's score from a PSNR and a runtime.",
+    "doctor": "Check this installation and say how to cure what is wrong.",
+}
+"""Command -> its line in `bokehbench --help`. The module of a command is imported when it is
+called, so that `--help` needs neither numpy nor a database."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of the same name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order of a first day with the tool."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bokehbench.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from their lines here."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="bokehbench")
+def group() -> None:
+    """Benchmark .tflite models where they will run.
+
+    bokehbench puts a model and a small native runner on a device, proves which backend ran,
+    measures latency, scores the images that the device produced, and writes challenge
+    tables.
+
+    Exit codes: 0 ranked or provisional, 1 measured but invalid, 2 usage or bad input, 3 device
+    trouble, 4 model or runner failed, 5 regression found, 130 interrupted.
+    """
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command and exit with its code; no traceback for what a user can meet."""
+    try:
+        result: Any = group.main(argv, prog_name="bokehbench", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        code = _complain(_one_line(error), 2)
+    except BokehbenchError as error:
+        code = _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away (`| head`): the conventional end, and no second message at exit.
+        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        code = _complain(f"{name}{error.strerror or error}", 2)
+    except MemoryError:
+        code = _complain("out of memory on this host; run with a smaller dataset or model", 2)
+    sys.exit(code)
+
+
+def _one_line(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{text} See `{error.ctx.command_path} --help`."
+    return text
+
+
+def _complain(text: str, code: int) -> int:
+    from bokehbench.cli.output import clean
+
+    click.echo(f"bokehbench: {clean(text)}", err=True)
+    return code

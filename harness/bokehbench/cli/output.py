@@ -1,0 +1,97 @@
+"""Text for people and JSON for programs: where it goes, and what never reaches a terminal."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from bokehbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bokehbench.report import Table
+
+PIPE_WIDTH = 160
+"""Columns of a drawn table that goes to a file or a pipe."""
+
+# C0 and C1 controls, and the marks that turn text around: names come from strangers' files.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text in which no control sequence is left; file names may hold any byte."""
+    flat = text.replace("\n", " ").replace("\t", " ")
+    visible = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", flat)
+    return visible.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def note(text: str) -> None:
+    """One line for people, on standard error."""
+    click.echo(clean(text), err=True)
+
+
+class Sink:
+    """Where a document goes: a path, or `-` for standard output.
+
+    A path is opened for writing before anything is measured, under a temporary name beside it, and
+    renamed when the document is whole.
+    """
+
+    def __init__(self, target: str, option: str) -> None:
+        self._target = target
+        self._part: Path | None = None
+        if target == "-":
+            return
+        goal = Path(target)
+        if goal.is_dir():
+            raise UsageError(f"{option} {target}: is a folder; give a file name")
+        try:
+            number, name = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
+        except OSError as error:
+            raise UsageError(
+                f"{option} {target}: can't be written: {error.strerror}; "
+                "give a file in a folder that exists and is yours"
+            ) from error
+        os.close(number)
+        self._part = Path(name)
+
+    def write(self, text: str) -> None:
+        """Write the whole document, once."""
+        if self._part is None:
+            stream: IO[str] = sys.stdout
+            stream.write(text)
+            stream.flush()
+            return
+        self._part.write_text(text, encoding="utf-8")
+        umask = os.umask(0)
+        os.umask(umask)
+        self._part.chmod(0o666 & ~umask)
+        self._part.replace(self._target)
+        self._part = None
+
+    def discard(self) -> None:
+        """Remove the temporary file of a document that was never written."""
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+
+
+def terminal_text(table: "Table") -> str:
+    """A table as drawn on this terminal, or at a fixed width where there is none."""
+    from rich.console import Console
+
+    from bokehbench.report.terminal import renderable
+
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    console = Console(file=sys.stdout, width=width)
+    with console.capture() as capture:
+        console.print(renderable(table))
+    return capture.get()
+
+
+def to_json(value: Any) -> str:
+    """One JSON document, readable, with a newline at its end."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

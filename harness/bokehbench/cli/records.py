@@ -1,0 +1,140 @@
+"""`bokehbench records`: look at stored Records, take them out, bring them in."""
+
+import sys
+from pathlib import Path
+from typing import IO
+
+import click
+
+from bokehbench.cli.options import store_option
+from bokehbench.cli.output import Sink, clean, note, to_json
+from bokehbench.errors import UsageError
+
+
+@click.group("records")
+def command() -> None:
+    """List, show, export and import stored records."""
+
+
+@command.command("list")
+@store_option
+@click.option("--run", "run_id", metavar="RUN", help="Only records of one run.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_records(store: str | None, run_id: str | None, limit: int | None, as_json: bool) -> None:
+    """List records, newest first.
+
+    `incomplete` is a run that ended before its time; what it had measured is there.
+    """
+    import msgspec
+
+    from bokehbench.derive import derive
+    from bokehbench.store import RecordFilter, open_store
+
+    with open_store(store, readonly=True, derive=derive) as opened:
+        rows = list(opened.list(RecordFilter(run_id=run_id, limit=limit)))
+    if as_json:
+        click.echo(to_json({"records": msgspec.to_builtins(rows)}), nl=False)
+        return
+    header = ("record", "run", "name", "device", "backend", "state", "status", "ms", "PSNR")
+    lines = [header]
+    for row in rows:
+        lines.append(
+            (
+                row.record_id,
+                row.run_id,
+                row.name,
+                row.device_id,
+                row.backend,
+                row.state,
+                row.status or "",
+                f"{row.median_ms:.2f}" if row.median_ms is not None else "",
+                f"{row.psnr:.2f}" if row.psnr is not None else "",
+            )
+        )
+    shown = [tuple(clean(cell) for cell in line) for line in lines]
+    widths = [max(len(line[column]) for line in shown) for column in range(len(header))]
+    for line in shown:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@command.command("show")
+@click.argument("record")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
+@click.option(
+    "--evidence", "part", type=click.Choice(["events", "log"]), help="Print a trial's raw text."
+)
+@click.option("--trial", type=click.IntRange(0), default=0, help="Which trial, from 0.")
+def show(record: str, store: str | None, as_json: bool, part: str | None, trial: int) -> None:
+    """Show one RECORD, named by its id or the beginning of it."""
+    from bokehbench.cli.run import summary
+    from bokehbench.derive import derive
+    from bokehbench.store import open_store
+
+    with open_store(store, readonly=True, derive=derive) as opened:
+        found = opened.get(record)
+        if part is None:
+            click.echo(to_json(found.to_json()) if as_json else summary(found), nl=not as_json)
+            return
+        trials = found.evidence.trials + found.evidence.image_trials
+        if trial >= len(trials):
+            raise UsageError(f"--trial {trial}: record {found.record_id} has {len(trials)} trials")
+        chosen = trials[trial]
+        sha256 = chosen.events_sha256 if part == "events" else chosen.log_sha256
+        if sha256 is None:
+            raise UsageError(f"--evidence {part}: trial {trial} left no such text")
+        text = opened.get_blob(sha256).decode("utf-8", "replace")
+    # Raw text of a device: line ends stay, every other control character is shown.
+    click.echo("\n".join(clean(line) for line in text.splitlines()))
+
+
+@command.command("export")
+@store_option
+@click.option("--output", "-o", default="-", metavar="PATH", help="A file instead of the screen.")
+@click.option("--run", "run_id", metavar="RUN", help="Only records of one run.")
+@click.option("--blobs", is_flag=True, help="With the raw event streams and logs.")
+def export(store: str | None, output: str, run_id: str | None, blobs: bool) -> None:
+    """Write records as JSON lines, one a line, with their seals."""
+    import io
+
+    from bokehbench.derive import derive
+    from bokehbench.store import RecordFilter, open_store
+
+    sink = Sink(output, "--output")
+    try:
+        with open_store(store, readonly=True, derive=derive) as opened:
+            text = io.StringIO()
+            count = opened.export(text, RecordFilter(run_id=run_id), blobs=blobs)
+        sink.write(text.getvalue())
+    finally:
+        sink.discard()
+    note(f"{count} records exported")
+
+
+@command.command("import")
+@click.argument("source", metavar="FILE|-")
+@store_option
+def import_records(source: str, store: str | None) -> None:
+    """Read records from JSON lines.
+
+    Every seal is checked; a file with an altered record is refused whole.
+    """
+    from bokehbench.derive import derive
+    from bokehbench.store import open_store
+
+    with open_store(store, derive=derive) as opened:
+        if source == "-":
+            counts = opened.import_(sys.stdin)
+        else:
+            with _open(Path(source)) as stream:
+                counts = opened.import_(stream)
+    note(f"{counts.imported} records imported, {counts.skipped} were there already")
+
+
+def _open(path: Path) -> IO[str]:
+    try:
+        return path.open(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read: {error.strerror}") from error

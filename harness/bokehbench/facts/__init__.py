@@ -1,0 +1,63 @@
+"""All data classes, frozen, with JSON forms; nothing here computes or does I/O."""
+
+from bokehbench.facts.derived import (
+    Derived,
+    Fidelity,
+    Finding,
+    Latency,
+)
+from bokehbench.facts.record import (
+    RECORD_FORMAT,
+    Evidence,
+    Record,
+    canonical_json,
+)
+from bokehbench.facts.subject import (
+    DeviceFacts,
+    EngineFacts,
+    InputSpec,
+    IoSpec,
+    ModelFacts,
+    OutputSpec,
+    RunnerFacts,
+    TensorFacts,
+)
+from bokehbench.facts.trial import (
+    BackendReport,
+    Conditions,
+    DatasetFacts,
+    Failure,
+    ImageScore,
+    MeasurementProtocol,
+    OutputReport,
+    Trial,
+    TrialSpec,
+)
+
+__all__ = [
+    "RECORD_FORMAT",
+    "BackendReport",
+    "Conditions",
+    "DatasetFacts",
+    "Derived",
+    "DeviceFacts",
+    "EngineFacts",
+    "Evidence",
+    "Failure",
+    "Fidelity",
+    "Finding",
+    "ImageScore",
+    "InputSpec",
+    "IoSpec",
+    "Latency",
+    "MeasurementProtocol",
+    "ModelFacts",
+    "OutputReport",
+    "OutputSpec",
+    "Record",
+    "RunnerFacts",
+    "TensorFacts",
+    "Trial",
+    "TrialSpec",
+    "canonical_json",
+]

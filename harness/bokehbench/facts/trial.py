@@ -1,0 +1,199 @@
+"""What is asked of a device, and what came back: specs, trials, failures, conditions."""
+
+from typing import Literal
+
+import msgspec
+
+Backend = Literal["gpu", "xnnpack", "cpu"]
+Precision = Literal["default", "fp16", "fp32"]
+Mode = Literal["time", "images"]
+
+FailureKind = Literal[
+    "model_missing",
+    "model_invalid",
+    "op_unsupported",
+    "delegate_failed",
+    "backend_unavailable",
+    "engine_missing",
+    "input_mismatch",
+    "invoke_failed",
+    "out_of_memory",
+    "crash",
+    "killed",
+    "timeout",
+    "device_lost",
+    "io_error",
+    "protocol",
+    "usage",
+    "internal",
+]
+"""The closed list of ways in which a trial fails.
+
+`crash` is a signal of the process's own making (SIGSEGV, SIGABRT...), `killed` one sent
+from outside (SIGKILL, SIGTERM), `timeout` a deadline of ours, `protocol` an event stream that
+was cut or altered.
+"""
+
+DETERMINISTIC_FAILURES: frozenset[FailureKind] = frozenset(
+    {
+        "model_missing",
+        "model_invalid",
+        "op_unsupported",
+        "backend_unavailable",
+        "engine_missing",
+        "input_mismatch",
+        "usage",
+    }
+)
+"""Failures that the same trial would meet again, so it is not asked for again."""
+
+
+class MeasurementProtocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How often what is run: `processes` fresh processes of `warmups` + `runs` invocations.
+
+    A process stops after `max_seconds` of warm-up and timed runs, but not before
+    `min_runs` timed ones.
+    """
+
+    name: str
+    processes: int
+    warmups: int
+    runs: int
+    min_runs: int
+    max_seconds: float
+
+
+class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One process on a device: everything that the runner is told, before paths exist.
+
+    `input_shapes` are per input tensor, in the signature's order. `items` are the
+    dataset's indices of the images of this batch (mode `images`), empty in mode `time`.
+    """
+
+    record_id: str
+    index: int
+    mode: Mode
+    backend: Backend
+    precision: Precision
+    threads: int
+    core_mask: int
+    warmups: int
+    runs: int
+    min_runs: int
+    max_seconds: float
+    deadline_seconds: float
+    input_shapes: tuple[tuple[int, ...], ...]
+    seed: int
+    items: tuple[int, ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a trial has no result. `message` is one line; `code` is the runner's own word."""
+
+    kind: FailureKind
+    message: str
+    code: str | None = None
+    engine_status: int | None = None
+
+
+class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine said about what ran; None is "it does not say"."""
+
+    name: str
+    delegate: str | None = None
+    cache: str = "none"
+    fully_accelerated: bool | None = None
+    delegated_nodes: int | None = None
+    total_nodes: int | None = None
+    partitions: int | None = None
+    adapter: str | None = None
+    log: tuple[str, ...] = ()
+
+
+class OutputReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The last output of a timed process: its hash, and whether it holds numbers at all."""
+
+    sha256: str
+    shape: tuple[int, ...]
+    dtype: str
+    nonfinite: int
+    low: float | None = None
+    high: float | None = None
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One process that ran on a device. Times in nanoseconds, as the runner counted them."""
+
+    index: int
+    mode: Mode
+    backend: Backend
+    status: Literal["ok", "failed"]
+    started: str
+    wall_ns: int
+    load_ns: int | None = None
+    warmup_ns: tuple[int, ...] = ()
+    invoke_ns: tuple[int, ...] = ()
+    input_ns: int | None = None
+    output_ns: int | None = None
+    region: str | None = None
+    capped: bool = False
+    peak_memory_bytes: int | None = None
+    report: BackendReport | None = None
+    output: OutputReport | None = None
+    failure: Failure | None = None
+    exit_code: int | None = None
+    events_sha256: str | None = None
+    log_sha256: str | None = None
+
+
+class ImageScore(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of the dataset: what the device made of it and how near it came.
+
+    `psnr` in dB is None for identical images, whose PSNR is infinite (`identical`), and
+    for failed ones. `sha256` is of the device's output bytes.
+    """
+
+    index: int
+    name: str
+    status: Literal["ok", "failed"]
+    sha256: str | None = None
+    height: int | None = None
+    width: int | None = None
+    input_ns: int | None = None
+    invoke_ns: int | None = None
+    output_ns: int | None = None
+    nonfinite: int | None = None
+    psnr: float | None = None
+    ssim: float | None = None
+    identical: bool = False
+    failure: str | None = None
+
+
+class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The folder of pairs that was scored. `digest` is over names and file sizes."""
+
+    name: str
+    pairs: int
+    digest: str
+    sizes: dict[str, int]
+    unpaired: tuple[str, ...] = ()
+    fit: str = "native"
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a device at one moment; None or a missing key is unknown, never fine."""
+
+    when: Literal["before", "after"]
+    at: str
+    load_1m: float | None = None
+    cpu_busy: float | None = None
+    memory_available_bytes: int | None = None
+    temperatures_celsius: dict[str, float] = {}
+    cpu_khz: tuple[int | None, ...] = ()
+    battery_percent: int | None = None
+    battery_celsius: float | None = None
+    plugged: bool | None = None
+    thermal_status: int | None = None
+    settled: bool | None = None
+    settle_seconds: float | None = None
+    unknown: tuple[str, ...] = ()

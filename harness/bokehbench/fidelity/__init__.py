@@ -1,0 +1,19 @@
+"""PSNR, SSIM, LPIPS; fidelity protocols; pairs of images.
+
+Importing this room loads neither numpy nor an image library: `metrics` does, and is imported
+by `scoring` and `images` only where pixels are touched.
+"""
+
+from bokehbench.fidelity.pairs import Dataset, Pair, open_dataset
+from bokehbench.fidelity.protocols import FidelityProtocol, get_protocol
+from bokehbench.fidelity.scoring import aggregate, score_image
+
+__all__ = [
+    "Dataset",
+    "FidelityProtocol",
+    "Pair",
+    "aggregate",
+    "get_protocol",
+    "open_dataset",
+    "score_image",
+]

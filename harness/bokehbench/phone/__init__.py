@@ -1,0 +1,1 @@
+"""All that touches a device: transports, the device itself, conditions, the launcher."""

@@ -1,0 +1,169 @@
+"""A device behind a transport: describe it, place files by content hash, run and clean up."""
+
+import contextlib
+import hashlib
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokehbench.errors import DeviceError, TransferError
+from bokehbench.facts import DeviceFacts
+from bokehbench.phone.output import DESCRIBE_SCRIPT, parse_describe
+from bokehbench.phone.transport import CommandResult, Deadline, Transport
+
+SHORT_SECONDS = 30.0
+"""Deadline of commands that only look or tidy."""
+
+PUSH_SECONDS = 600.0
+"""Deadline of placing one file."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A file on a device under the folder that its content names."""
+
+    path: str
+    sha256: str
+    sent_bytes: int
+
+    @property
+    def folder(self) -> str:
+        """The folder of the file."""
+        return posixpath.dirname(self.path)
+
+
+class Device:
+    """One device that has described itself.
+
+    Files live in `<root>/<sha256>/<name>`, read-only; a trial's own files in
+    `<root>/work/<id>/`, which is wiped when the trial is over.
+    """
+
+    def __init__(self, transport: Transport, facts: DeviceFacts) -> None:
+        self.transport = transport
+        self.facts = facts
+
+    @classmethod
+    def connect(cls, transport: Transport) -> "Device":
+        """Ask the device what it is, in one round trip.
+
+        Raises:
+            DeviceError: it does not answer, or its answer was cut or altered.
+        """
+        text = read_text(transport, DESCRIBE_SCRIPT, Deadline.after(SHORT_SECONDS))
+        return cls(transport, parse_describe(text, transport.address))
+
+    def shell(self, script: str, *args: str, seconds: float = SHORT_SECONDS) -> CommandResult:
+        """Run a shell script with `$1`, `$2`... set to `args`; no quoting is needed."""
+        return self.transport.run(
+            ["sh", "-c", script, "sh", *args], deadline=Deadline.after(seconds)
+        )
+
+    def check_shell(self, what: str, script: str, *args: str) -> str:
+        """Run a script that has to succeed; its stdout as text.
+
+        Raises:
+            DeviceError: it failed or did not end in time.
+        """
+        result = self.shell(script, *args)
+        if result.timed_out or result.exit_code != 0:
+            raise DeviceError(f"{self.facts.address}: {what}: {result.describe()}")
+        return result.stdout.decode("utf-8", "replace")
+
+    def place(
+        self, source: Path, *, name: str, sha256: str, executable: bool = False, verify: bool
+    ) -> Placed:
+        """Put a file on the device unless the same bytes are there already.
+
+        A file that is there is known by its folder and its size; `verify` hashes it again.
+
+        The file arrives under a temporary name, is hashed on the device, made read-only and
+        then renamed, so no half of it can ever be taken for the whole.
+
+        Raises:
+            TransferError: it did not arrive whole.
+        """
+        if not _NAME.fullmatch(name) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise ValueError(f"not a name for a device: {name!r} {sha256!r}")
+        folder = posixpath.join(self.transport.root, sha256)
+        target = posixpath.join(folder, name)
+        size = source.stat().st_size
+        look = 'mkdir -p "$2" && [ -f "$1" ] && wc -c < "$1"'
+        if verify:
+            look += ' && sha256sum < "$1" | cut -d" " -f1'
+        known = self.shell(look, target, folder, seconds=PUSH_SECONDS).stdout.split()
+        if known == [str(size).encode(), sha256.encode()][: 2 if verify else 1]:
+            return Placed(target, sha256, 0)
+        arriving = posixpath.join(folder, f"arriving-{name}")
+        self.transport.push(source, arriving, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
+        mode = "0555" if executable else "0444"
+        result = self.shell(
+            'set -- "$@" "$(sha256sum < "$1" | cut -d" " -f1)"; echo "$5"; '
+            '[ "$5" = "$3" ] && chmod "$4" "$1" && mv -f "$1" "$2" || { rm -f "$1"; exit 1; }',
+            arriving,
+            target,
+            sha256,
+            mode,
+            seconds=PUSH_SECONDS,
+        )
+        if result.exit_code != 0:
+            got = result.stdout.decode("ascii", "replace").strip() or "no hash"
+            raise TransferError(
+                f"{self.facts.address}: {source.name} did not arrive whole "
+                f"(sha256 {got[:12]} instead of {sha256[:12]}); is the disk full?"
+            )
+        return Placed(target, sha256, size)
+
+    @contextlib.contextmanager
+    def work_folder(self, work_id: str) -> Iterator[str]:
+        """A folder for one trial's own files, removed with all that is in it afterwards."""
+        folder = posixpath.join(self.transport.root, "work", work_id)
+        self.check_shell("can't make a work folder", 'rm -rf "$1" && mkdir -p "$1"', folder)
+        try:
+            yield folder
+        finally:
+            # The device may be gone: what is left is collected by a later run.
+            with contextlib.suppress(DeviceError):
+                self.shell('rm -rf "$1"', folder)
+
+    def kill(self, pid_file: str) -> None:
+        """Kill the process whose pid a file on the device holds, if it still runs."""
+        with contextlib.suppress(DeviceError):
+            self.shell('[ -s "$1" ] && kill -9 "$(cat "$1")" 2>/dev/null; true', pid_file)
+
+    def read_small(self, path: str, limit_bytes: int = 1 << 16) -> bytes | None:
+        """The first bytes of a file on the device, or None when there is no such file."""
+        result = self.shell('[ -f "$1" ] && head -c "$2" "$1"', path, str(limit_bytes))
+        return result.stdout if result.exit_code == 0 else None
+
+
+def read_text(transport: Transport, script: str, deadline: Deadline) -> str:
+    """Run a script and take its text only with a digest that matches.
+
+    A link can flip a byte and adb does not notice (docs/protocol.md), so the text
+    travels with its sha256.
+
+    Raises:
+        DeviceError: the device does not answer, or the text was cut or altered.
+    """
+    wrapped = (
+        f"text=$({script}\n); printf '%s' \"$text\"; "
+        "printf '\\n@sha256 '; printf '%s' \"$text\" | sha256sum"
+    )
+    result = transport.run(["sh", "-c", wrapped], deadline=deadline)
+    if result.timed_out:
+        raise DeviceError(f"{transport.address}: no answer within {deadline.seconds:.0f} s")
+    body, mark, digest = result.stdout.rpartition(b"\n@sha256 ")
+    if not mark:
+        raise DeviceError(f"{transport.address}: can't be described: {result.describe()}")
+    if digest.split()[:1] != [hashlib.sha256(body).hexdigest().encode()]:
+        raise DeviceError(
+            f"{transport.address}: the description arrived altered "
+            f"({len(body)} bytes, digest {shlex.quote(digest.decode('ascii', 'replace')[:80])})"
+        )
+    return body.decode("utf-8", "replace")

@@ -1,0 +1,219 @@
+"""One TrialSpec on a Device -> Trial: the process is started, watched, read and cleaned up."""
+
+import hashlib
+import posixpath
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bokehbench.errors import DeviceError, TransferError
+from bokehbench.facts import Failure, IoSpec, ModelFacts, Trial, TrialSpec
+from bokehbench.facts.trial import FailureKind
+from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
+from bokehbench.phone.transport import CommandResult, Deadline
+from bokehbench.runners.outcome import trial_of
+from bokehbench.runners.protocol import (
+    ENGINE_LOG,
+    EventStream,
+    ManifestItem,
+    OutputEvent,
+    RunnerPaths,
+    manifest_text,
+    parse_events,
+    runner_argv,
+)
+
+GRACE_SECONDS = 2.0
+"""The runner ends itself at its deadline; this much later the host ends it."""
+
+EVENT_LIMIT = 32 * 1024 * 1024
+START = 'echo $$ > "$0" && exec "$@"'
+
+OnOutput = Callable[[OutputEvent, Path], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What stays the same for all trials of one model on one device."""
+
+    device: Device
+    model: ModelFacts
+    io: IoSpec
+    placed_model: Placed
+    placed_runner: Placed
+    engine: str
+    engine_library: str
+    engine_folder: str
+    rounding: str
+    put_blob: Callable[[bytes], str | None]
+
+
+def utc_now() -> str:
+    """The time of day as stored in Records: ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def run_timed(bench: Bench, spec: TrialSpec) -> Trial:
+    """Run one timed process on the seeded input.
+
+    A failure of the model, the engine or the device is a Trial with a Failure; only
+    trouble before anything was started raises.
+
+    Raises:
+        DeviceError: the work folder or the manifest could not be made.
+    """
+    with _work(bench, spec) as folder:
+        inputs = tuple(f"seed:{spec.seed}" for _ in bench.model.inputs)
+        item = ManifestItem(index=0, inputs=inputs)
+        trial, _ = _run(bench, spec, folder, [item])
+        return trial
+
+
+def run_images(
+    bench: Bench,
+    spec: TrialSpec,
+    images: Mapping[int, Sequence[bytes | memoryview]],
+    on_output: OnOutput,
+) -> Trial:
+    """Run one process over a batch of images.
+
+    Args:
+        images: raw uint8 elements of every input tensor, by the image's index.
+        on_output: called for every output with its event and a host file that holds its
+            verified bytes; the file is gone when the call returns.
+
+    Raises:
+        DeviceError: the inputs could not be put on the device.
+    """
+    with _work(bench, spec) as folder:
+        items = []
+        for index in spec.items:
+            names = [f"{index}.{tensor}.in" for tensor in range(len(images[index]))]
+            for name, data in zip(names, images[index], strict=True):
+                _push(bench, data, posixpath.join(folder, name))
+            fields = tuple(f"file:{name}" for name in names)
+            items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
+        trial, stream = _run(bench, spec, folder, items)
+        with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
+            for event in stream.outputs:
+                _take_output(bench, folder, event, Path(host_folder), on_output)
+        return trial
+
+
+def _run(
+    bench: Bench, spec: TrialSpec, folder: str, items: Sequence[ManifestItem]
+) -> tuple[Trial, EventStream]:
+    text = manifest_text(items).encode()
+    manifest_sha256 = hashlib.sha256(text).hexdigest()
+    manifest = posixpath.join(folder, f"{manifest_sha256}.manifest")
+    _push(bench, text, manifest)
+    paths = RunnerPaths(
+        runner=bench.placed_runner.path,
+        manifest=manifest,
+        model=bench.placed_model.path,
+        engine_library=bench.engine_library,
+        engine_folder=bench.engine_folder,
+    )
+    argv = runner_argv(
+        spec,
+        bench.model,
+        bench.io,
+        paths,
+        engine=bench.engine,
+        deadline_ms=round(spec.deadline_seconds * 1000),
+        rounding=bench.rounding,
+        # A timed output is only hashed and searched for NaN, so it stays as it is.
+        output_format="u8" if spec.mode == "images" else "f32",
+    )
+    pid_file = posixpath.join(folder, "pid")
+    started = utc_now()
+    try:
+        result = bench.device.transport.run(
+            ["sh", "-c", START, pid_file, *argv],
+            deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
+            limit_bytes=EVENT_LIMIT,
+        )
+    except BaseException:
+        # Ctrl-C or a broken link: the process on the device must not outlive us.
+        bench.device.kill(pid_file)
+        raise
+    if result.timed_out:
+        bench.device.kill(pid_file)
+    stream = _stream(result, manifest_sha256)
+    log = result.stderr
+    if stream.backend is None:
+        # The process ended while the engine was loading: its words are still in the file.
+        log += bench.device.read_small(posixpath.join(folder, ENGINE_LOG)) or b""
+    trial = trial_of(
+        spec,
+        stream,
+        exit_code=result.exit_code,
+        timed_out=result.timed_out,
+        log=log,
+        started=started,
+        wall_ns=result.wall_ns,
+        events_sha256=bench.put_blob(result.stdout) if result.stdout else None,
+        log_sha256=bench.put_blob(log) if log else None,
+    )
+    return trial, stream
+
+
+def _stream(result: CommandResult, manifest_sha256: str) -> EventStream:
+    stream = parse_events(result.stdout)
+    hello = stream.hello
+    if stream.problem is None and hello and hello.manifest_sha256 != manifest_sha256:
+        return EventStream(
+            hello, stream.backend, None, (), None, stream.error, "the manifest arrived altered"
+        )
+    return stream
+
+
+def _take_output(
+    bench: Bench, folder: str, event: OutputEvent, host_folder: Path, on_output: OnOutput
+) -> None:
+    """Pull one output, compare its hash with the runner's, hand it on, remove it."""
+    if event.path is None:
+        return
+    target = host_folder / f"{event.index}.out"
+    bench.device.transport.pull(
+        posixpath.join(folder, event.path), target, deadline=Deadline.after(PUSH_SECONDS)
+    )
+    with open(target, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != event.sha256:
+        raise TransferError(
+            f"{bench.device.facts.address}: output {event.index} arrived altered "
+            f"(sha256 {digest[:12]} instead of {event.sha256[:12]})"
+        )
+    try:
+        on_output(event, target)
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _push(bench: Bench, data: bytes | memoryview, target: str) -> None:
+    bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
+
+
+@contextmanager
+def _work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
+    work_id = f"{spec.record_id}-{spec.mode}-{spec.index}"
+    with bench.device.work_folder(work_id) as folder:
+        yield folder
+
+
+def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
+    """The Trial for a process that the device never let start."""
+    kind: FailureKind = "io_error" if isinstance(error, TransferError) else "device_lost"
+    return Trial(
+        index=spec.index,
+        mode=spec.mode,
+        backend=spec.backend,
+        status="failed",
+        started=started,
+        wall_ns=0,
+        failure=Failure(kind=kind, message=str(error)),
+    )

@@ -1,0 +1,255 @@
+"""Which trial next, from the request and the results so far; pure.
+
+Timed processes come first, round by round: one process of every record a round, in
+an order drawn anew each round, so that drift of the device falls on all alike. A record is given
+up at a failure that would come again, or at its second failure. Then the images, batch by batch,
+with identical engine, backend, precision and options.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bokehbench.facts import MeasurementProtocol, Trial, TrialSpec
+from bokehbench.facts.trial import DETERMINISTIC_FAILURES, Backend, Precision
+from bokehbench.profile import DeviceProfile
+
+BackendRequest = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
+
+MAX_FAILURES = 2
+LOAD_ALLOWANCE_SECONDS = 120.0
+"""Time for loading a model (a GPU compiles its kernels then) beyond the runs themselves."""
+
+BATCH_IMAGES = 16
+BATCH_BYTES = 192 << 20
+"""Bounds of one image batch: images, and bytes of their inputs and outputs together."""
+
+IMAGE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class PlannedRecord:
+    """One Record to be made. `only_after` names the record whose failure calls for it."""
+
+    record_id: str
+    model_index: int
+    backend: Backend
+    input_shapes: tuple[tuple[int, ...], ...]
+    only_after: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one shape that go through one process; `input_shapes` per tensor."""
+
+    items: tuple[int, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for, the same for all records of a run."""
+
+    backend: BackendRequest
+    precision: Precision
+    threads: int
+    core_mask: int
+    protocol: MeasurementProtocol
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All records that may be made, and what was left out and why."""
+
+    settings: Settings
+    records: tuple[PlannedRecord, ...]
+    skipped: tuple[str, ...]
+    batches: Mapping[int, tuple[Batch, ...]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known of one record so far.
+
+    `batches_done` counts image batches dealt with, those too of which no image could be read.
+    """
+
+    trials: tuple[Trial, ...] = ()
+    image_trials: tuple[Trial, ...] = ()
+    batches_done: int = 0
+
+    @property
+    def has_result(self) -> bool:
+        """Whether any timed process succeeded."""
+        return any(trial.status == "ok" for trial in self.trials)
+
+
+def choose_backends(
+    request: BackendRequest, profile: DeviceProfile, gpu: str | None
+) -> tuple[list[tuple[Backend, str]], list[str]]:
+    """Backends in order with their reasons, and what was left out and why.
+
+    `auto` follows the profile; a GPU that has no device node is not tried, so a
+    machine without one gets no Error cell for it.
+    """
+    if request == "all":
+        return [(b, "asked for: all") for b in ("gpu", "xnnpack", "cpu")], []
+    if request != "auto":
+        return [(request, f"asked for: {request}")], []
+    chosen: list[tuple[Backend, str]] = []
+    skipped: list[str] = []
+    for choice in profile.backends:
+        if choice.needs_gpu_node and gpu is None:
+            skipped.append(f"{choice.name}: not tried, the device shows no GPU")
+        else:
+            chosen.append((choice.name, choice.reason))
+    return chosen, skipped
+
+
+def make_plan(
+    settings: Settings,
+    profile: DeviceProfile,
+    gpu: str | None,
+    timing_shapes: Sequence[tuple[tuple[int, ...], ...]],
+    batches: Mapping[int, tuple[Batch, ...]],
+    new_id: Callable[[], str],
+) -> Plan:
+    """One record per model and backend; under `auto` a later backend waits for a failure."""
+    backends, skipped = choose_backends(settings.backend, profile, gpu)
+    records: list[PlannedRecord] = []
+    for model_index, shapes in enumerate(timing_shapes):
+        before: str | None = None
+        for backend, reason in backends:
+            record = PlannedRecord(new_id(), model_index, backend, shapes, before, reason)
+            records.append(record)
+            before = record.record_id if settings.backend == "auto" else None
+    return Plan(settings, tuple(records), tuple(skipped), batches)
+
+
+def split_batches(
+    sizes: Sequence[tuple[int, tuple[tuple[int, ...], ...], int]],
+) -> tuple[Batch, ...]:
+    """Group images by shape into bounded batches.
+
+    Args:
+        sizes: per image its index, the shapes of its input tensors, and the bytes of its
+            inputs and output together.
+    """
+    groups: dict[tuple[tuple[int, ...], ...], list[tuple[int, int]]] = {}
+    for index, shapes, size in sizes:
+        groups.setdefault(shapes, []).append((index, size))
+    batches: list[Batch] = []
+    for shapes, members in groups.items():
+        items: list[int] = []
+        total = 0
+        for index, size in members:
+            if items and (len(items) >= BATCH_IMAGES or total + size > BATCH_BYTES):
+                batches.append(Batch(tuple(items), shapes))
+                items, total = [], 0
+            items.append(index)
+            total += size
+        batches.append(Batch(tuple(items), shapes))
+    return tuple(batches)
+
+
+def given_up(trials: Sequence[Trial]) -> bool:
+    """Whether failures so far say that more of the same would be wasted."""
+    failures = [trial.failure for trial in trials if trial.failure is not None]
+    return len(failures) >= MAX_FAILURES or any(
+        failure.kind in DETERMINISTIC_FAILURES for failure in failures
+    )
+
+
+def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress]) -> bool:
+    """Whether a record is to be made: always, or once the one before it has failed."""
+    if record.only_after is None:
+        return True
+    before = next(r for r in plan.records if r.record_id == record.only_after)
+    progress = done.get(before.record_id, Progress())
+    failed = given_up(progress.trials) and not progress.has_result
+    return failed and is_called_for(plan, before, done)
+
+
+def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
+    """The next process to run, or None when nothing is left to do."""
+    settings = plan.settings
+    for number in range(settings.protocol.processes):
+        order = list(plan.records)
+        random.Random(f"{settings.seed}:{number}").shuffle(order)
+        for record in order:
+            trials = done.get(record.record_id, Progress()).trials
+            if len(trials) <= number and not given_up(trials) and is_called_for(plan, record, done):
+                return _timed(plan, record, len(trials))
+    for record in plan.records:
+        progress = done.get(record.record_id, Progress())
+        batches = plan.batches.get(record.model_index, ())
+        number = progress.batches_done
+        if progress.has_result and number < len(batches) and not given_up(progress.image_trials):
+            return _images(plan, record, number, batches[number], progress)
+    return None
+
+
+def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
+    settings, protocol = plan.settings, plan.settings.protocol
+    return TrialSpec(
+        record_id=record.record_id,
+        index=number,
+        mode="time",
+        backend=record.backend,
+        precision=settings.precision,
+        threads=settings.threads,
+        core_mask=settings.core_mask,
+        warmups=protocol.warmups,
+        runs=protocol.runs,
+        min_runs=protocol.min_runs,
+        max_seconds=protocol.max_seconds,
+        # Twice the cap: min_runs of a slow model may go beyond it, a hang must not.
+        deadline_seconds=LOAD_ALLOWANCE_SECONDS + 2 * protocol.max_seconds,
+        input_shapes=record.input_shapes,
+        seed=settings.seed,
+    )
+
+
+def _images(
+    plan: Plan, record: PlannedRecord, number: int, batch: Batch, progress: Progress
+) -> TrialSpec:
+    settings = plan.settings
+    slowest = max((ns for trial in progress.trials for ns in trial.invoke_ns), default=0)
+    each = max(IMAGE_SECONDS, 20 * slowest / 1e9)
+    return TrialSpec(
+        record_id=record.record_id,
+        index=number,
+        mode="images",
+        backend=record.backend,
+        precision=settings.precision,
+        threads=settings.threads,
+        core_mask=settings.core_mask,
+        warmups=0,
+        runs=1,
+        min_runs=1,
+        max_seconds=settings.protocol.max_seconds,
+        deadline_seconds=LOAD_ALLOWANCE_SECONDS + each * len(batch.items),
+        input_shapes=batch.input_shapes,
+        seed=settings.seed,
+        items=batch.items,
+    )
+
+
+def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
+    """Timed processes and images still to come if nothing fails, for the progress bar."""
+    timed = images = 0
+    for record in plan.records:
+        progress = done.get(record.record_id, Progress())
+        if not is_called_for(plan, record, done):
+            continue
+        if not given_up(progress.trials):
+            timed += max(0, plan.settings.protocol.processes - len(progress.trials))
+        elif not progress.has_result:
+            continue
+        if not given_up(progress.image_trials):
+            batches = plan.batches.get(record.model_index, ())
+            images += sum(len(batch.items) for batch in batches[progress.batches_done :])
+    return timed, images

@@ -1,0 +1,15 @@
+"""The story of one device's run: settle, run what the schedule says, journal, seal."""
+
+from bokehbench.session.observer import Observer
+from bokehbench.session.request import ModelInput, Prepared, RunRequest, prepare
+from bokehbench.session.run import RunOutcome, execute
+
+__all__ = [
+    "ModelInput",
+    "Observer",
+    "Prepared",
+    "RunOutcome",
+    "RunRequest",
+    "execute",
+    "prepare",
+]

@@ -1,0 +1,100 @@
+"""What a run is asked to do, and what is known before anything is touched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokehbench.engines import Engine
+from bokehbench.errors import DatasetError
+from bokehbench.facts import DatasetFacts, IoSpec, ModelFacts
+from bokehbench.facts.trial import Backend
+from bokehbench.fidelity.pairs import Dataset
+from bokehbench.model.fit import Fit, plan_fit, timing_shapes
+from bokehbench.phone.device import Device
+from bokehbench.profile import DeviceProfile
+from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """One model of a run: its file, its facts, how images meet it, and the user's name for it."""
+
+    path: Path
+    facts: ModelFacts
+    io: IoSpec
+    label: str | None
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that the user decided; made by the command line or by a script."""
+
+    models: tuple[ModelInput, ...]
+    settings: Settings
+    dataset: Dataset | None
+    fit: Fit
+    fidelity_protocol: str
+    score_backend: Backend
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request met with a device: what would run. Nothing has been touched yet."""
+
+    request: RunRequest
+    device: Device
+    profile: DeviceProfile
+    engine: Engine
+    target: str
+    runner: Path
+    plan: Plan
+
+    def dataset_facts(self) -> DatasetFacts | None:
+        """The dataset as a Record stores it."""
+        dataset = self.request.dataset
+        return dataset.facts(self.request.fit) if dataset else None
+
+
+def prepare(
+    request: RunRequest,
+    device: Device,
+    profile: DeviceProfile,
+    engine: Engine,
+    runner: tuple[str, Path],
+    new_id: Callable[[], str],
+) -> Prepared:
+    """Plan a run.
+
+    Raises:
+        DatasetError: images and a model don't fit and no `--fit` says what to do.
+    """
+    batches: dict[int, tuple[Batch, ...]] = {}
+    if request.dataset is not None:
+        for number, model in enumerate(request.models):
+            batches[number] = _batches(request.dataset, model, request.fit)
+    shapes = [timing_shapes(model.facts, model.io) for model in request.models]
+    plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, new_id)
+    return Prepared(request, device, profile, engine, runner[0], runner[1], plan)
+
+
+def _batches(dataset: Dataset, model: ModelInput, fit: Fit) -> tuple[Batch, ...]:
+    """Batches of all images whose size is known; the others are reported when they are read."""
+    sizes = []
+    for pair, known in zip(dataset.pairs, dataset.sizes, strict=True):
+        if known is None:
+            continue
+        try:
+            placement = plan_fit(model.facts, model.io, *known, fit)
+        except DatasetError as error:
+            raise DatasetError(f"{dataset.name}: pair {pair.name}: {error}") from error
+        elements = sum(_product(shape) for shape in placement.input_shapes)
+        size = elements + placement.output_height * placement.output_width * 3
+        sizes.append((pair.index, placement.input_shapes, size))
+    return split_batches(sizes)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for dimension in shape:
+        total *= dimension
+    return total

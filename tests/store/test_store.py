@@ -1,0 +1,440 @@
+"""Records go in, stay whole, and come out; the same on both databases."""
+
+import hashlib
+import io
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from bokehbench.errors import StoreError
+from bokehbench.facts import Derived, Evidence, canonical_json
+from bokehbench.store import (
+    ImportCounts,
+    Owner,
+    RecordFilter,
+    Store,
+    open_store,
+    this_process,
+)
+
+from .samples import BEFORE, IMAGE_TRIAL, SCORE, make_derived, make_evidence, make_trial
+
+
+def tamper(url: str, sql: str, values: Sequence[Any] = ()) -> None:
+    """Changes the database behind the store's back."""
+    if url.startswith("sqlite:"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:"))
+        with connection:
+            connection.execute(sql, values)
+        connection.close()
+        return
+    import psycopg
+
+    with psycopg.connect(url) as session:
+        session.execute(sql.replace("?", "%s"), values)
+
+
+def sealed(store: Store, record_id: str = "r-one", **fields: Any) -> Evidence:
+    """A sealed Record with one trial; its evidence."""
+    store.begin_record(make_evidence(record_id, **fields))
+    store.append(record_id, make_trial())
+    evidence = store.read_open(record_id)
+    return store.seal(record_id, evidence, make_derived(), finished=True).evidence
+
+
+def test_round_trip(store: Store) -> None:
+    start = make_evidence()
+    store.begin_record(start)
+    store.append("r-one", BEFORE)
+    store.append("r-one", make_trial(0))
+    store.append("r-one", make_trial(1), IMAGE_TRIAL, SCORE)
+    store.append("r-one", make_trial(2))
+    whole = store.read_open("r-one")
+    assert whole == msgspec.structs.replace(
+        start,
+        conditions=(BEFORE,),
+        trials=(make_trial(0), make_trial(1), make_trial(2)),
+        image_trials=(IMAGE_TRIAL,),
+        images=(SCORE,),
+    )
+    record = store.seal("r-one", whole, make_derived(whole), finished=True)
+    assert record.evidence == msgspec.structs.replace(whole, finished=True)
+    assert record.seal == record.evidence.seal()
+    assert store.get("r-one") == record
+    assert list(store.records()) == [record]
+    with pytest.raises(StoreError, match="is sealed"):
+        store.append("r-one", make_trial(3))
+    with pytest.raises(StoreError, match="is sealed"):
+        store.seal("r-one", whole, make_derived(), finished=True)
+    with pytest.raises(StoreError, match="is sealed"):
+        store.read_open("r-one")
+
+
+def test_sealed_text_is_what_was_hashed(store: Store, url: str) -> None:
+    evidence = sealed(store)
+    seal = store.get("r-one").seal
+    assert seal == hashlib.sha256(canonical_json(evidence).encode()).hexdigest()
+    # Any single changed digit is found, also one that leaves valid evidence.
+    tamper(url, "UPDATE bokehbench_records SET evidence = replace(evidence, '[1,2,3]', '[1,1,3]')")
+    with pytest.raises(StoreError, match="record r-one was altered after it was sealed"):
+        store.get("r-one")
+    with pytest.raises(StoreError, match="r-one was altered"):
+        list(store.records())
+    with pytest.raises(StoreError, match="r-one was altered"):
+        store.export(io.StringIO())
+
+
+def test_removed_seal_and_exchanged_evidence_are_found(store: Store, url: str) -> None:
+    sealed(store, "a")
+    sealed(store, "b")
+    tamper(url, "UPDATE bokehbench_records SET seal = NULL WHERE record_id = 'a'")
+    with pytest.raises(StoreError, match="record a was altered"):
+        store.get("a")
+    tamper(
+        url,
+        "UPDATE bokehbench_records SET (evidence, seal) = "
+        "(SELECT evidence, ? FROM bokehbench_records WHERE record_id = 'b') WHERE record_id = 'a'",
+        (store.get("b").seal,),
+    )
+    with pytest.raises(StoreError, match="record a was altered"):
+        store.get("a")
+
+
+def test_interrupted_record_stays_open_and_is_resumed(store: Store) -> None:
+    store.begin_record(make_evidence())
+    store.append("r-one", make_trial(0))
+    # The second trial was never appended, yet it isn't lost.
+    evidence = msgspec.structs.replace(
+        store.read_open("r-one"), trials=(make_trial(0), make_trial(1))
+    )
+    record = store.seal("r-one", evidence, make_derived(evidence), finished=False)
+    assert record.seal is None
+    assert not record.evidence.finished
+    assert record == store.get("r-one")
+    assert [row.state for row in store.list()] == ["running"]
+    store.finish_run("run-1", "interrupted")
+    assert [(row.state, row.median_ms) for row in store.list()] == [("incomplete", 12.5)]
+    assert [run.state for run in store.runs()] == ["interrupted"]
+
+    store.begin_run("run-1", {}, this_process())
+    store.append("r-one", make_trial(2))
+    whole = store.read_open("r-one")
+    assert whole.trials == (make_trial(0), make_trial(1), make_trial(2))
+    store.seal("r-one", whole, make_derived(whole), finished=True)
+    store.finish_run("run-1", "done")
+    assert [row.state for row in store.list()] == ["sealed"]
+    (run,) = store.runs()
+    assert (run.state, run.request, run.records) == ("done", {"models": ["m.tflite"]}, 1)
+
+
+def test_a_run_has_one_living_owner(store: Store) -> None:
+    store.begin_record(make_evidence())
+    me = this_process()
+    elsewhere = Owner(host="another-host", pid=1, started="x")
+    with pytest.raises(StoreError, match=f"process {me.pid} on {me.host} works on run run-1"):
+        store.begin_run("run-1", {}, elsewhere, take_over=True)
+    store.finish_run("run-1", "interrupted")
+    store.begin_run("run-1", {}, elsewhere)
+    assert [row.state for row in store.list()] == ["open"]
+    with pytest.raises(StoreError, match="process 1 on another-host"):
+        store.begin_run("run-1", {}, me)
+    store.begin_run("run-1", {}, me, take_over=True)
+    assert [row.state for row in store.list()] == ["running"]
+    # The same pid started at another time: not that process.
+    store.begin_run("run-2", {}, Owner(host=me.host, pid=me.pid, started="earlier"))
+    assert [run.state for run in store.runs()] == ["incomplete", "running"]
+    store.begin_run("run-2", {}, me)
+
+
+def test_what_is_not_there_is_named(store: Store) -> None:
+    with pytest.raises(StoreError, match="no run nope: begin it"):
+        store.finish_run("nope", "done")
+    with pytest.raises(StoreError, match="no run nope: begin it"):
+        store.begin_record(make_evidence(run_id="nope"))
+    for call in (
+        lambda: store.get("nope"),
+        lambda: store.get(""),
+        lambda: store.append("nope", make_trial()),
+        lambda: store.read_open("nope"),
+        lambda: store.seal("nope", make_evidence("nope"), make_derived(), finished=True),
+        lambda: store.seal("nope", make_evidence("nope"), make_derived(), finished=False),
+        lambda: store.update_derived("nope", make_derived()),
+    ):
+        with pytest.raises(StoreError, match="there is no record"):
+            call()
+    store.begin_record(make_evidence())
+    with pytest.raises(StoreError, match="is there already"):
+        store.begin_record(make_evidence())
+    with pytest.raises(StoreError, match="can't seal record r-one"):
+        store.seal("r-one", make_evidence("r-two"), make_derived(), finished=True)
+
+
+def test_numbers_that_json_lacks_are_refused(store: Store) -> None:
+    store.begin_record(make_evidence())
+    bad = msgspec.structs.replace(SCORE, psnr=float("inf"))
+    with pytest.raises(StoreError, match="not finite"):
+        store.append("r-one", make_trial(), bad)
+    assert store.read_open("r-one").trials == ()
+    with pytest.raises(StoreError, match="not UTF-8"):
+        store.begin_record(make_evidence("r-two", label="half \ud800"))
+
+
+def test_prefix(store: Store) -> None:
+    for number in range(7):
+        sealed(store, f"abc{number}")
+    sealed(store, "abc")
+    assert store.get("abc").record_id == "abc"
+    assert store.get("abc4").record_id == "abc4"
+    with pytest.raises(StoreError, match=r"several records start with ab: abc, abc0, .*, abc3, …:"):
+        store.get("ab")
+    with pytest.raises(StoreError, match="no record 'a%'"):
+        store.get("a%")
+
+
+def test_list_filters_and_order(store: Store) -> None:
+    store.begin_run("run-2", {}, this_process())
+    sealed(store, "a", created="2025-01-01", label="Mine")
+    sealed(store, "b", created="2025-01-03", run_id="run-2", model_sha256="12" * 32)
+    sealed(store, "c", created="2025-01-02", device_id="other")
+    sealed(store, "d", created="2025-01-02")
+
+    def ids(**words: Any) -> str:
+        which = RecordFilter(**words)
+        records = "".join(record.record_id for record in store.records(which))
+        assert records == "".join(row.record_id for row in store.list(which))
+        return records
+
+    assert ids() == "bdca"
+    assert ids(limit=3) == "bdc"
+    assert ids(limit=0) == ""
+    assert ids(run_id="run-2") == "b"
+    assert ids(model="Mine") == "a"
+    assert ids(model="bokeh 模型", device="phone") == "bda"
+    assert ids(model="121212") == "b"
+    assert ids(model="12") == ""
+    assert ids(device="SERIAL") == "bdca"
+    assert ids(backend="cpu") == ""
+    with pytest.raises(StoreError, match="limit"):
+        ids(limit=-1)
+    row = next(store.list(RecordFilter(model="Mine")))
+    assert (row.name, row.model_name, row.timing_shape) == (
+        "Mine",
+        "bokeh 模型",
+        (1, 1024, 1536, 3),
+    )
+    assert (row.status, row.median_ms, row.psnr, row.score) == ("provisional", 12.5, 23.5, 4.25)
+    assert (row.protocol, row.backend, row.precision) == ("quick", "gpu", "default")
+
+
+def test_list_goes_on_over_pages_while_others_write(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bokehbench.store.listing._PAGE_ROWS", 3)
+    for number in range(10):
+        store.begin_record(make_evidence(f"r{number}", created=f"2025-01-0{number // 4 + 1}"))
+    seen = []
+    for row in store.list(RecordFilter(limit=8)):
+        seen.append(row.record_id)
+        store.begin_record(make_evidence(f"new-{row.record_id}", created="2026"))
+    assert seen == [f"r{number}" for number in (9, 8, 7, 6, 5, 4, 3, 2)]
+
+
+def test_update_derived(store: Store, url: str) -> None:
+    evidence = sealed(store)
+    store.update_derived("r-one", make_derived(median_ms=1.5))
+    record = store.get("r-one")
+    assert record.derived.latency.median_ms == 1.5
+    assert record.evidence == evidence
+    assert next(store.list()).median_ms == 1.5
+    # Values by rules that this version can't read are derived again.
+    tamper(url, "UPDATE bokehbench_records SET derived = ?", ('{"rules":"99"}',))
+    assert store.get("r-one").derived == make_derived(evidence)
+
+
+def test_missing_derived_without_rules(store: Store, url: str) -> None:
+    store.begin_record(make_evidence())
+    assert store.get("r-one").derived == make_derived(make_evidence())
+    with open_store(url) as plain:
+        with pytest.raises(StoreError, match="never derived"):
+            plain.get("r-one")
+        assert plain.export(io.StringIO()) == 1
+
+
+def test_blobs(store: Store, url: str) -> None:
+    data = b"log line\n" * 1000
+    digest = store.put_blob(data)
+    assert digest == store.put_blob(data) == hashlib.sha256(data).hexdigest()
+    assert store.get_blob(digest) == data
+    assert store.get_blob(store.put_blob(b"")) == b""
+    with pytest.raises(StoreError, match="no blob 00"):
+        store.get_blob("00")
+    for bad in (b"no zlib", b"x\x9c\x03\x00\x00\x00\x00\x01"):
+        tamper(url, "UPDATE bokehbench_blobs SET data = ? WHERE sha256 = ?", (bad, digest))
+        with pytest.raises(StoreError, match=f"blob {digest} was altered"):
+            store.get_blob(digest)
+
+
+def exported(store: Store, blobs: bool = False) -> list[str]:
+    out = io.StringIO()
+    store.export(out, blobs=blobs)
+    return out.getvalue().splitlines(keepends=True)
+
+
+def evidence_texts(store: Store) -> dict[str, str]:
+    return {record.record_id: canonical_json(record.evidence) for record in store.records()}
+
+
+def test_export_and_import(store: Store, other_url: str) -> None:
+    sealed(store, "a")
+    log = store.put_blob(b"a log")
+    store.put_blob(b"not named by any record")
+    store.begin_record(make_evidence("b"))
+    store.append("b", make_trial(5, log_sha256=log))
+    lines = exported(store, blobs=True)
+    kinds = [sorted(msgspec.json.decode(line))[0] for line in lines]
+    assert kinds == ["blob", "backend", "backend"]
+    assert lines[2] == canonical_json(store.get("a").to_json()) + "\n"
+    with open_store(other_url, derive=make_derived) as other:
+        assert other.import_(lines) == ImportCounts(imported=2, skipped=0, blobs=1)
+        assert evidence_texts(other) == evidence_texts(store)
+        assert list(other.records()) == list(store.records())
+        assert other.get_blob(log) == b"a log"
+        assert exported(other, blobs=True) == lines
+        assert [row.state for row in other.list()] == ["incomplete", "sealed"]
+        assert other.import_(lines) == ImportCounts(imported=0, skipped=2, blobs=0)
+        assert len(exported(other)) == 2
+
+
+def test_import_accepts_other_spellings_of_the_same_values(store: Store, other_url: str) -> None:
+    evidence = sealed(store)
+    line = exported(store)[0]
+    assert '"max_seconds":10.0' in line
+    line = line.replace('"max_seconds":10.0', '"max_seconds" : 10')
+    with open_store(other_url) as other:
+        assert other.import_([line, "\n"]).imported == 1
+        assert other.get("r-one").evidence == evidence
+
+
+def test_import_keeps_fields_that_the_seal_was_made_without(store: Store) -> None:
+    flat = msgspec.to_builtins(make_evidence())
+    del flat["note"]  # as a version wrote it that had no notes
+    flat["protocol"]["max_seconds"] = 10.0
+    flat["seal"] = seal = hashlib.sha256(canonical_json(flat).encode()).hexdigest()
+    assert store.import_([canonical_json(flat)]).imported == 1
+    assert store.get("r-one").seal == seal
+    line = msgspec.json.decode(exported(store)[0])
+    assert "note" not in line
+    assert line["seal"] == seal
+
+
+def altered(line: str) -> str:
+    assert "[1,2,3]" in line
+    return line.replace("[1,2,3]", "[1,2,2]")
+
+
+def cut(line: str) -> str:
+    return line[: len(line) // 2]
+
+
+def other_format(line: str) -> str:
+    return line.replace("bokehbench-record/1", "bokehbench-record/2")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (altered, "line 2 record a was altered after it was sealed: nothing was imported"),
+        (cut, "line 2 is not JSON"),
+        (other_format, "line 2 has the format 'bokehbench-record/2'"),
+        (lambda line: "[" * 100_000 + line, "line 2 is not JSON"),
+        (lambda _: "[1]", "line 2 is not a JSON object"),
+        (lambda _: '{"format":"bokehbench-record/1"}', "line 2 is no whole record"),
+        (lambda line: line.replace('"seal":"', '"seal":"0'), "line 2 record a was altered"),
+        (lambda _: '{"blob":"00","zlib_base64":"?"}', "line 2 is no blob"),
+        (lambda _: '{"blob":"00","zlib_base64":"eJwDAAAAAAE="}', "line 2 blob 00 was altered"),
+    ],
+)
+def test_import_refuses_all_for_one_bad_line(
+    store: Store, other_url: str, change: Any, message: str
+) -> None:
+    sealed(store, "a")
+    sealed(store, "b")
+    first, second = exported(store)
+    with open_store(other_url) as other:
+        with pytest.raises(StoreError) as caught:
+            other.import_([first, change(second)])
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert list(other.list()) == []
+        assert list(other.runs()) == []
+
+
+def test_import_refuses_another_record_of_the_same_name(store: Store, other_url: str) -> None:
+    sealed(store, "a")
+    lines = exported(store)
+    with open_store(other_url) as other:
+        other.begin_run("run-1", {}, this_process())
+        sealed(other, "b")
+        sealed(other, "a", label="not the same")
+        with pytest.raises(StoreError, match="line 1 record a has another seal"):
+            other.import_(lines)
+
+
+def test_threads_share_one_store(store: Store) -> None:
+    store.begin_record(make_evidence())
+
+    def fill(first: int) -> None:
+        for index in range(first, first + 20):
+            store.append("r-one", make_trial(index))
+            store.read_open("r-one")
+
+    threads = [threading.Thread(target=fill, args=(number * 20,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(trial.index for trial in store.read_open("r-one").trials) == list(range(80))
+
+
+def test_readonly(store: Store, url: str, other_url: str) -> None:
+    evidence = sealed(store)
+    with open_store(url, readonly=True) as reader:
+        assert reader.get("r-one").evidence == evidence
+        with pytest.raises(StoreError, match="for reading only"):
+            reader.put_blob(b"x")
+    with pytest.raises(StoreError, match=r"no store at .* yet: `bokehbench run` makes it"):
+        open_store(other_url, readonly=True)
+
+
+def test_newer_schema_is_refused(url: str) -> None:
+    open_store(url).close()
+    tamper(url, "UPDATE bokehbench_store SET value = '2' WHERE key = 'schema'")
+    for readonly in (False, True):
+        with pytest.raises(StoreError, match="schema is 2, this bokehbench knows 1: upgrade"):
+            open_store(url, readonly=readonly)
+
+
+def test_closed_store(url: str) -> None:
+    store = open_store(url)
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="was closed"):
+        store.put_blob(b"x")
+
+
+def test_derive_gets_the_evidence(url: str) -> None:
+    seen: list[Evidence] = []
+
+    def derive(evidence: Evidence) -> Derived:
+        seen.append(evidence)
+        return make_derived(evidence)
+
+    with open_store(url, derive=derive) as store:
+        store.begin_run("run-1", {}, this_process())
+        store.begin_record(make_evidence())
+        store.append("r-one", make_trial())
+        assert store.get("r-one").derived.latency.processes == 1
+        assert seen == [store.read_open("r-one")]
