@@ -74,7 +74,13 @@ PHOTOS: dict[str, Photo] = {
 def load_photo(name: str, tint: Sequence[float] = (1.0, 1.0, 1.0)) -> ByteImage:
     """The photo of that name, (h, w, 3) uint8 sRGB; `tint` scales linear R, G and B."""
     photo = PHOTOS[name]
-    data = resources.files(photo.package).joinpath(photo.path).read_bytes()
+    try:
+        data = resources.files(photo.package).joinpath(photo.path).read_bytes()
+    except ModuleNotFoundError as error:
+        wheel = {"skimage": "scikit-image", "sklearn": "scikit-learn"}.get(
+            photo.package, photo.package
+        )
+        raise ModuleNotFoundError(f"the photo {name!r} comes with {wheel}: install it") from error
     rgb = decode_image(data, f"{photo.package}/{photo.path}")
     if tuple(tint) == (1.0, 1.0, 1.0):
         return rgb

@@ -119,18 +119,23 @@ static bool take_choices(const char *const values[KEYS], struct arguments *argum
 static bool take_numbers(const char *const values[KEYS], struct arguments *arguments,
                          struct failure *failure) {
     struct engine_setup *setup = &arguments->setup;
+    /* `images` has no use for the four of `time`; there they only have to be numbers. */
+    uint64_t least = arguments->mode == MODE_TIME ? 1 : 0;
     if (!take_number(values, KEY_DEADLINE_MS, 1, MAX_MS, &arguments->deadline_ms, failure) ||
         !take_size(values, KEY_SIGNATURE, 0, 65535, &setup->signature, failure) ||
         !take_size(values, KEY_THREADS, 1, MAX_THREADS, &setup->threads, failure) ||
         !take_size(values, KEY_WARMUPS, 0, MAX_RUNS, &arguments->warmups, failure) ||
-        !take_size(values, KEY_RUNS, 1, MAX_RUNS, &arguments->runs, failure) ||
-        !take_size(values, KEY_MIN_RUNS, 1, arguments->runs, &arguments->min_runs, failure) ||
-        !take_number(values, KEY_MAX_MS, 1, MAX_MS, &arguments->max_ms, failure) ||
+        !take_size(values, KEY_RUNS, least, MAX_RUNS, &arguments->runs, failure) ||
+        !take_size(values, KEY_MIN_RUNS, least, MAX_RUNS, &arguments->min_runs, failure) ||
+        !take_number(values, KEY_MAX_MS, least, MAX_MS, &arguments->max_ms, failure) ||
         !take_size(values, KEY_INPUTS, 1, MAX_TENSORS, &setup->inputs, failure) ||
         !take_size(values, KEY_OUTPUTS, 1, MAX_TENSORS, &setup->outputs, failure) ||
         !take_size(values, KEY_IMAGE_OUTPUT, 0, setup->outputs - 1, &arguments->image_output,
                    failure)) {
         return false;
+    }
+    if (arguments->mode == MODE_TIME && arguments->min_runs > arguments->runs) {
+        return wrong(KEY_MIN_RUNS, values[KEY_MIN_RUNS], failure);
     }
     return parse_hexadecimal(values[KEY_CORE_MASK], &arguments->core_mask) ||
            wrong(KEY_CORE_MASK, values[KEY_CORE_MASK], failure);

@@ -114,7 +114,7 @@ static void put_memory(struct runner *runner) {
 /* With the engine's own output going to engine.log. */
 static bool open_and_load(struct runner *runner, const struct engine *engine, void **session,
                           struct failure *failure) {
-    const char *engine_abi = NULL;
+    const char *engine_abi = "none";
     bool opened = engine->open(runner->arguments.engine_library, session, &engine_abi, failure);
     put_hello(runner, engine_abi);
     return opened && engine->load(*session, &runner->arguments.setup, &runner->report, failure);

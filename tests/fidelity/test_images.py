@@ -166,18 +166,25 @@ def test_truncated_files(tmp_path: Path, suffix: str, part: float) -> None:
     _refused(path, f"corrupt {'PNG' if suffix == 'png' else 'JPEG'}")
 
 
-def test_every_cut_of_a_small_file_is_refused_or_read(tmp_path: Path) -> None:
+def test_every_cut_of_a_small_file_is_refused_or_read_whole(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg"):
         path = _save(tmp_path / name, Image.fromarray(RGB))
         data = path.read_bytes()
-        for length in range(len(data) - 12):
+        whole = load_rgb(path)
+        refused = 0
+        for length in range(len(data)):
             path.write_bytes(data[:length])
-            with pytest.raises(DatasetError):
-                load_rgb(path)
+            try:
+                # All pixels may be there before the last checksum is.
+                assert np.array_equal(load_rgb(path), whole)
+            except DatasetError:
+                refused += 1
+        assert refused >= len(data) - 20
 
 
 def test_flipped_bytes_never_leak_a_foreign_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
+    messages = []
     for name in ("a.png", "a.jpg"):
         path = _save(tmp_path / name, Image.fromarray(RGB))
         data = path.read_bytes()
@@ -190,7 +197,9 @@ def test_flipped_bytes_never_leak_a_foreign_error(tmp_path: Path) -> None:
                 try:
                     load(path)
                 except DatasetError as error:
-                    assert "\n" not in str(error)
+                    messages.append(str(error))
+    assert messages
+    assert not [message for message in messages if "\n" in message]
 
 
 def test_other_files(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_facts(tmp_path: Path) -> None:
     assert facts.sizes == {"4x6": 1, "8x5": 1}
     assert facts.unpaired == ("bokeh/3.jpg",)
     assert facts.digest == dataset.digest
-    assert dataset.reference_sizes == ((4, 6), (4, 6))
+    assert dataset.problems == {}
 
 
 def test_the_digest_is_of_names_and_sizes(tmp_path: Path) -> None:
@@ -158,10 +158,13 @@ def test_control_characters_in_names_stay_out_of_messages(tmp_path: Path) -> Non
     assert "\x1b" not in str(caught.value)
 
 
-def test_broken_images_surface_when_sizes_are_asked_for(tmp_path: Path) -> None:
-    root = _make(tmp_path, ["1.jpg"], ["1.jpg"])
+def test_one_broken_image_spoils_no_other(tmp_path: Path) -> None:
+    root = _make(tmp_path, ["1.jpg", "2.jpg"], ["1.jpg", "2.jpg"])
     (root / "original" / "1.jpg").write_bytes(b"\xff\xd8broken")
     dataset = open_dataset(root)
-    with pytest.raises(DatasetError, match=r"1\.jpg"):
-        dataset.facts()
+    assert dataset.sizes == (None, (4, 6))
+    assert set(dataset.problems) == {0}
+    assert "1.jpg: not a JPEG or PNG" in dataset.problems[0]
+    facts = dataset.facts()
+    assert (facts.pairs, facts.sizes) == (2, {"4x6": 1})
     assert load_rgb(dataset.pairs[0].paths["bokeh"]).shape == (4, 6, 3)

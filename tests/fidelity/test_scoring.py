@@ -32,9 +32,11 @@ def test_a_protocol_with_a_crop() -> None:
     assert score_image(protocol, a, b) == expected
 
 
-def _score(index: int, psnr: float | None, ssim: float | None, **changes: bool) -> ImageScore:
+def _score(
+    index: int, psnr: float | None, ssim: float | None, identical: bool = False
+) -> ImageScore:
     return ImageScore(
-        index=index, name=str(index), status="ok", psnr=psnr, ssim=ssim, **changes
+        index=index, name=str(index), status="ok", psnr=psnr, ssim=ssim, identical=identical
     )
 
 

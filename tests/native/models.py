@@ -182,7 +182,11 @@ def add(height: int = 4, width: int = 4) -> bytes:
     total = builder.tensor("sum", shape)
     options = schema.AddOptionsT()
     builder.operator(
-        schema.BuiltinOperator.ADD, [left, right], [total], schema.BuiltinOptions.AddOptions, options
+        schema.BuiltinOperator.ADD,
+        [left, right],
+        [total],
+        schema.BuiltinOptions.AddOptions,
+        options,
     )
     return builder.finish([left, right], [total])
 

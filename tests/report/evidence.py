@@ -46,7 +46,12 @@ def make_report(backend: Backend = "xnnpack", **changes: Any) -> BackendReport:
 
 
 def make_trial(
-    backend: Backend = "xnnpack", *, index: int = 0, ms: float = 20.0, runs: int = 20, **changes: Any
+    backend: Backend = "xnnpack",
+    *,
+    index: int = 0,
+    ms: float = 20.0,
+    runs: int = 20,
+    **changes: Any,
 ) -> Trial:
     """One timed process that succeeded, all of its runs taking `ms`."""
     trial = Trial(
@@ -82,12 +87,16 @@ def failed_trial(
     )
 
 
-def make_trials(backend: Backend = "xnnpack", ms: float = 20.0, count: int = 5) -> tuple[Trial, ...]:
+def make_trials(
+    backend: Backend = "xnnpack", ms: float = 20.0, count: int = 5
+) -> tuple[Trial, ...]:
     """`count` processes that succeeded."""
     return tuple(make_trial(backend, index=i, ms=ms) for i in range(count))
 
 
-def make_images(psnr: float = 22.76, ssim: float = 0.8652, count: int = 2) -> tuple[ImageScore, ...]:
+def make_images(
+    psnr: float = 22.76, ssim: float = 0.8652, count: int = 2
+) -> tuple[ImageScore, ...]:
     """`count` images that were scored, all with the same numbers."""
     return tuple(
         ImageScore(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from bokehbench.store import Store, open_store, this_process
 
 from .postgres import Server, find_binaries, running_server

@@ -68,9 +68,12 @@ def running_server(binaries: Path) -> Iterator[Server]:
             for path in (folder, secret):
                 shutil.chown(path, user)
         data = folder / "data"
-        words = f"-U tester --pwfile {secret} --auth-local=trust --auth-host=scram-sha-256"
+        words = (
+            f"-D {data} -U tester --pwfile {secret} --auth-local=trust "
+            "--auth-host=scram-sha-256 -E UTF8 --locale=C --no-sync"
+        )
         subprocess.run(
-            [binaries / "initdb", "-D", data, *words.split(), "-E", "UTF8", "--locale=C", "-N"],
+            [str(binaries / "initdb"), *words.split()],
             check=True,
             capture_output=True,
             user=user,
@@ -89,7 +92,7 @@ def running_server(binaries: Path) -> Iterator[Server]:
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, *options],
+                [str(binaries / "postgres"), "-D", str(data), *options],
                 stdout=log,
                 stderr=log,
                 user=user,
@@ -108,7 +111,7 @@ def running_server(binaries: Path) -> Iterator[Server]:
 def _wait_until_ready(
     binaries: Path, folder: Path, port: int, process: "subprocess.Popen[bytes]"
 ) -> None:
-    command = [binaries / "pg_isready", "-q", "-h", folder, "-p", str(port)]
+    command = [str(binaries / "pg_isready"), "-q", "-h", str(folder), "-p", str(port)]
     deadline = time.monotonic() + 60
     while subprocess.run(command, check=False, cwd=folder).returncode != 0:
         if process.poll() is not None or time.monotonic() > deadline:

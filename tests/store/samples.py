@@ -1,5 +1,7 @@
 """Evidence, trials and derived values for tests; small but with a value in every corner."""
 
+from typing import Any
+
 from bokehbench.facts import (
     Conditions,
     Derived,
@@ -19,6 +21,7 @@ from bokehbench.facts import (
     TensorFacts,
     Trial,
 )
+from bokehbench.store import Store
 
 TENSOR = TensorFacts(name="in\0put é", shape=(1, -1, -1, 3), dtype="float32")
 
@@ -115,3 +118,11 @@ def make_derived(evidence: Evidence | None = None, median_ms: float = 12.5) -> D
         score=4.25,
         score_backend="gpu",
     )
+
+
+def sealed(store: Store, record_id: str = "r-one", **fields: Any) -> Evidence:
+    """A sealed Record with one trial; its evidence."""
+    store.begin_record(make_evidence(record_id, **fields))
+    store.append(record_id, make_trial())
+    evidence = store.read_open(record_id)
+    return store.seal(record_id, evidence, make_derived(), finished=True).evidence

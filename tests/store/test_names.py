@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from bokehbench.store.urls import PostgresLocation, SqliteLocation, locate
 
 from .trouble import refusal

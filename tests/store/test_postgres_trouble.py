@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store
 
@@ -22,14 +23,14 @@ def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_postgres_refuses_logins(server: Server) -> None:
-    open_store(server.tcp_url(new_database(server).split("/")[-1].split("?")[0])).close()
+    open_store(server.tcp_url("postgres")).close()
     for url in (
         server.tcp_url("postgres", "wr0ng%2Fpass"),
         server.tcp_url("no_such_database"),
         server.tcp_url("postgres").replace(f":{server.port}/", ":1/"),
         server.tcp_url("postgres").replace("127.0.0.1", "no-such-host.invalid"),
         server.tcp_url("postgres").replace(f":{server.port}/", ":port/"),
-        server.tcp_url("postgres") + "?sslmode=s3cret",
+        server.tcp_url("postgres") + "?sslmode=nonsense",
         f"postgresql://127.0.0.1:{server.port}/postgres?user=tester&password=wr0ng%2Fpass",
     ):
         message = refusal(url)

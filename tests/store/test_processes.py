@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from bokehbench.facts import Evidence, canonical_json
 from bokehbench.store import Store, open_store, this_process
 
@@ -32,9 +33,9 @@ def start(*words: str | float, evidence: Evidence | None = None) -> "subprocess.
 
 def join(*processes: "subprocess.Popen[bytes]") -> None:
     """Waits for workers, which must have ended well."""
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert (process.returncode, errors.decode()) == (0, "")
+    ends = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    for errors, code in ends:
+        assert (errors.decode(), code) == ("", 0)
 
 
 def test_two_processes_append_and_seal(store: Store, url: str) -> None:

@@ -1,5 +1,8 @@
 """SQLite files that can't be used, and disks that fill: one line each, and nothing lost."""
 
+import base64
+import hashlib
+import json
 import os
 import resource
 import shutil
@@ -7,11 +10,13 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store
 
@@ -175,8 +180,14 @@ def test_full_disk(small_disk: Path | None) -> None:
         assert count > 3
         assert "the disk is full: free space in" in message
         assert len(store.read_open("r-one").trials) == 1
-        with pytest.raises(StoreError, match="the disk"):
-            store.import_(line for line in ['{"blob":"x"}'] if fill_until_refused(store))
+        data = os.urandom(100_000)
+        line = {
+            "blob": hashlib.sha256(data).hexdigest(),
+            "zlib_base64": base64.b64encode(zlib.compress(data)).decode(),
+        }
+        with pytest.raises(StoreError, match="the disk is full"):
+            store.import_([json.dumps(line)])
+        assert [row.record_id for row in store.list()] == ["r-one"]
 
 
 def test_file_size_limit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store, this_process
 

@@ -4,6 +4,7 @@ import sys
 import time
 
 import msgspec
+
 from bokehbench.facts import Derived, Evidence, Latency, Trial
 from bokehbench.store import Store, open_store, this_process
 

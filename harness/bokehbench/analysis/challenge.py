@@ -1,7 +1,7 @@
 """The score of the Mobile AI 2022 bokeh challenge, and how its table prints it.
 
 Source: "Realistic Bokeh Effect Rendering on Mobile GPUs, Mobile AI & AIM 2022 challenge:
-Report", table 1. The report leaves C unsaid; every C in [2.41003e10, 2.43744e10] reproduces the
+Report", table 1. The report leaves C unsaid; every C in [2.410033e10, 2.437440e10] reproduces the
 printed column, and 2^34.5 = 2.42960e10 is the round number inside.
 """
 

@@ -42,18 +42,19 @@ class Sink:
     """
 
     def __init__(self, target: str, option: str) -> None:
+        self.name = f"{option} {target}"
         self._target = target
         self._part: Path | None = None
         if target == "-":
             return
         goal = Path(target)
         if goal.is_dir():
-            raise UsageError(f"{option} {target}: is a folder; give a file name")
+            raise UsageError(f"{self.name}: is a folder; give a file name")
         try:
             number, name = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
         except OSError as error:
             raise UsageError(
-                f"{option} {target}: can't be written: {error.strerror}; "
+                f"{self.name}: can't be written: {error.strerror}; "
                 "give a file in a folder that exists and is yours"
             ) from error
         os.close(number)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from bokehbench.model.iospec import IoFlags
     from bokehbench.session import ModelInput, Prepared, RunOutcome
 
+RUN_FORMAT = "bokehbench-run/1"
+
 Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
 
 
@@ -146,12 +148,29 @@ def _measure(prepared: "Prepared", store: str | None, sink: Sink | None, quiet: 
     with open_store(store, derive=derive) as opened, screen as observer:
         outcome = execute(prepared, opened, observer, run_id)
     # The document first: it is what a program waits for, and it needs no store.
+    code = 0
     if sink is not None:
         records = [record.to_json() for record in outcome.records]
-        sink.write(to_json({"format": "bokehbench-run/1", "run_id": run_id, "records": records}))
+        document = to_json({"format": RUN_FORMAT, "run_id": run_id, "records": records})
+        code = _deliver(sink, document, run_id)
     if not quiet:
         _show(outcome, prepared.request.score_backend)
-    return _exit_code(outcome, prepared.request.settings.backend)
+    return max(code, _exit_code(outcome, prepared.request.settings.backend))
+
+
+def _deliver(sink: Sink, document: str, run_id: str) -> int:
+    """Write the document; a disk that filled up meanwhile costs the file, not the records."""
+    try:
+        sink.write(document)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        note(
+            f"{sink.name}: can't be written: {error.strerror}; the records are stored, "
+            f"`bokehbench records export --run {run_id}` writes them"
+        )
+        return 2
+    return 0
 
 
 def _model(path: Path, label: str | None, io_file: Path | None, flags: "IoFlags") -> "ModelInput":

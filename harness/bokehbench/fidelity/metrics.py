@@ -51,7 +51,8 @@ def psnr(prediction: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
 def _squared_error(prediction: NDArray[np.uint8], reference: NDArray[np.uint8]) -> int:
     """Sum of squared differences as an exact integer.
 
-    Not by `cv2.norm` or `cv2.PSNR`: OpenCV 5.0 adds bytes up with the precision of float32.
+    `cv2.norm` with NORM_L2SQR squares a root and so comes out just below an integer at times
+    (OpenCV 5.0), which is 2 ms quicker and not worth a doubt.
     """
     total = 0
     for top in range(0, prediction.shape[0], _TILE_ROWS):

@@ -106,7 +106,9 @@ def _refusal(
     cures = ["resize"] if smaller else ["resize", "crop"]
     if not mismatch:
         cures.insert(0, "native")
-    why = "too small to crop" if fit == "crop" else f"--fit {fit} changes nothing"
+    why = "too small to crop" if fit == "crop" else "no --fit was given"
+    if fit == "native":
+        why = "it can't be run at another size"
     return DatasetError(
         f"an image is {image[0]}x{image[1]}, {model.file_name} takes {wanted[0]}x{wanted[1]} "
         f"({why}); give --fit {' or --fit '.join(cures)}"

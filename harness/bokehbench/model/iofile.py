@@ -49,6 +49,8 @@ def read_io_file(path: Path) -> IoFile:
             the wrong kind. The message names file, line, key and what is allowed.
     """
     try:
+        if not path.is_file():
+            raise IoSpecError(f"{path}: not readable (no such file); check the path")
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
         text = raw.decode("utf-8")

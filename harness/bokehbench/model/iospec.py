@@ -71,7 +71,7 @@ def resolve_io(
     """
     flags = flags or IoFlags()
     beside = io_file_of(path_of_model)
-    if file is None and beside.exists():
+    if file is None and _exists(beside):
         file = beside
     written = read_io_file(file) if file is not None else None
     declared = _declared_inputs(model, written, beside)
@@ -86,6 +86,14 @@ def resolve_io(
     )
     check_sizes(model, io)
     return io
+
+
+def _exists(path: Path) -> bool:
+    """False as well where the name is too long to exist."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _source(written: IoFile | None, flags: IoFlags) -> str:
@@ -203,12 +211,12 @@ def _output(model: ModelFacts, written: IoFile | None, flags: IoFlags, beside: P
     tensors = model.outputs
     entry = written.output if written is not None else Declared(model.file_name)
     wanted: Any = entry.tensor if flags.output is None else flags.output
-    where = entry.where if flags.output is None else "--output"
+    where = entry.where if flags.output is None else "--output-tensor"
     if wanted is None and len(tensors) > 1:
         raise IoSpecError(
             f"{model.file_name}: {len(tensors)} outputs ({listed(tensors)}), and nothing says "
             f"which is the image; write to {beside.name} `[output]`, `{toml_tensor(tensors, 0)}`, "
-            "or give --output"
+            "or give --output-tensor"
         )
     names = {tensor.name for tensor in tensors}
     if isinstance(flags.output, str) and flags.output not in names and flags.output.isdecimal():
@@ -220,7 +228,7 @@ def _output(model: ModelFacts, written: IoFile | None, flags: IoFlags, beside: P
     if tensor.shape[3] not in (-1, 3):
         raise IoSpecError(
             f"{where} is {shape_text(tensor)}, not an image of 3 channels; "
-            "choose another with --output"
+            "choose another with --output-tensor"
         )
     span = (
         number_pair(flags.output_range, "--output-range")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bokehbench.facts import DeviceFacts, Record
+from bokehbench.facts import DeviceFacts, Fidelity, Record
 from bokehbench.facts.trial import Backend
 
 
@@ -30,7 +30,7 @@ class Differing:
     def __init__(self, records: Sequence[Record]) -> None:
         self._runtime = _more_than_one(map(_runtime_settings, records))
         # A Record without images says nothing about fidelity, so it differs from no other.
-        scored = [record for record in records if record.derived.fidelity]
+        scored = [record for record in records if scored_images(record)]
         self._fidelity = _more_than_one(map(_fidelity_settings, scored))
 
     def runtime_notes(self, record: Record) -> list[str]:
@@ -75,6 +75,12 @@ def device_name(device: DeviceFacts) -> str:
     return f"{name} ({chip})" if chip else name
 
 
+def scored_images(record: Record) -> Fidelity | None:
+    """The Record's fidelity, if it has any image that was scored."""
+    fidelity = record.derived.fidelity
+    return fidelity if fidelity and fidelity.images else None
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """`1x1024x1024x3`."""
     return "x".join(map(str, shape))
@@ -91,16 +97,15 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _with_images_first(records: Sequence[Record]) -> list[Record]:
     """Those with images alone, if there are any: the others have no fidelity to tell of."""
-    return [record for record in records if record.derived.fidelity] or list(records)
+    return [record for record in records if scored_images(record)] or list(records)
 
 
 def _fidelity(record: Record) -> str:
     facts = record.evidence
-    protocol = record.derived.fidelity.protocol if record.derived.fidelity else None
-    text = protocol or facts.fidelity_protocol
-    if record.derived.fidelity is None or facts.dataset is None:
-        return f"{text}, no images scored"
-    return f"{text} on {facts.dataset.name} ({facts.dataset.pairs} pairs, {facts.dataset.fit})"
+    if scored_images(record) is None or facts.dataset is None:
+        return f"{facts.fidelity_protocol}, no images scored"
+    dataset = facts.dataset
+    return f"{facts.fidelity_protocol} on {dataset.name} ({dataset.pairs} pairs, {dataset.fit})"
 
 
 def _timing(record: Record) -> str:
@@ -117,7 +122,7 @@ def _engine(record: Record) -> str:
 
 
 def _shapes_differ(record: Record) -> bool:
-    fidelity = record.derived.fidelity
+    fidelity = scored_images(record)
     return fidelity is not None and not fidelity.same_shape_as_timing
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from bokehbench.analysis import final_score, format_score
 from bokehbench.errors import UsageError
-from bokehbench.facts import Fidelity, Record
+from bokehbench.facts import Record
 from bokehbench.facts.trial import Backend
-from bokehbench.report.caption import Differing, caption_lines, device_name
+from bokehbench.report.caption import Differing, caption_lines, device_name, scored_images
 from bokehbench.report.cells import (
     ERROR,
     INVALID,
@@ -124,14 +124,16 @@ class _Row:
         usable = [
             record
             for backend in order
-            if (record := self.newest.get(backend)) and not _invalid(record) and _images(record)
+            if (record := self.newest.get(backend))
+            and not _invalid(record)
+            and scored_images(record)
         ]
         # Images from a software GPU are of no device that is ranked: only if there are no others.
         return min(usable, key=_software, default=None)
 
     def _compute_score(self) -> float | None:
         record = self._timed(self._score_backend)
-        fidelity = record and _images(record)
+        fidelity = record and scored_images(record)
         if record is None or not fidelity or fidelity.psnr is None:
             return None
         return final_score(fidelity.psnr, _median(record))
@@ -182,7 +184,7 @@ class _Row:
 
     def _fidelity_cells(self, differing: Differing, footnotes: Footnotes) -> dict[str, Cell]:
         record = self._fidelity
-        fidelity = _images(record) if record else None
+        fidelity = scored_images(record) if record else None
         if record is None or fidelity is None:
             missing = Cell(None, NOT_MEASURED)
             return {"psnr": missing, "ssim": missing, "lpips": Cell(None, "")}
@@ -252,11 +254,6 @@ def _invalid(record: Record) -> bool:
 
 def _software(record: Record) -> bool:
     return any(finding.code == "software_gpu" for finding in record.derived.findings)
-
-
-def _images(record: Record) -> Fidelity | None:
-    fidelity = record.derived.fidelity
-    return fidelity if fidelity and fidelity.images else None
 
 
 def _median(record: Record) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import Conditions, Evidence, ImageScore, Record, Trial
+from bokehbench.facts import Conditions, Derived, Evidence, ImageScore, Record, Trial
 from bokehbench.store import Store, this_process
 
 
@@ -46,15 +46,20 @@ class Journal:
         self._try(lambda: found.append(self.store.put_blob(data)))
         return found[0] if found else None
 
-    def seal(self, record: Record, *, finished: bool) -> None:
-        """Save a record whole; an unfinished one stays open for a later resume."""
+    def seal(self, evidence: Evidence, derived: Derived, *, finished: bool) -> Record:
+        """Save a record whole, as the store sealed it; an unfinished one stays open."""
+        stored: list[Record] = []
         self._try(
-            lambda: self.store.seal(
-                record.record_id, record.evidence, record.derived, finished=finished
+            lambda: stored.append(
+                self.store.seal(evidence.record_id, evidence, derived, finished=finished)
             )
         )
-        if self.broken:
-            self._unsaved.append(record)
+        if stored:
+            return stored[0]
+        seal = evidence.seal() if finished else None
+        record = Record(evidence=evidence, seal=seal, derived=derived)
+        self._unsaved.append(record)
+        return record
 
     def finish(self, *, interrupted: bool) -> None:
         """Enter how the run ended."""

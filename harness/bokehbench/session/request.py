@@ -51,8 +51,9 @@ class Prepared:
 
     def dataset_facts(self) -> DatasetFacts | None:
         """The dataset as a Record stores it."""
-        dataset = self.request.dataset
-        return dataset.facts(self.request.fit) if dataset else None
+        dataset, fit = self.request.dataset, self.request.fit
+        # A mismatch was refused, so every image went in as it is.
+        return dataset.facts("native" if fit == "error" else fit) if dataset else None
 
 
 def prepare(

@@ -283,10 +283,7 @@ class _Run:
                 self.evidence[planned.record_id], finished=not interrupted
             )
             derived = derive(evidence, score_backend=self.prepared.request.score_backend)
-            seal = evidence.seal() if not interrupted else None
-            record = Record(evidence=evidence, seal=seal, derived=derived)
-            self.journal.seal(record, finished=not interrupted)
-            records.append(record)
+            records.append(self.journal.seal(evidence, derived, finished=not interrupted))
         self.journal.finish(interrupted=interrupted)
         return tuple(records)
 

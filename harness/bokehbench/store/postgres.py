@@ -76,7 +76,13 @@ class PostgresDatabase(Database):
         return self._connection.execute(sql.replace("?", "%s"), values).rowcount
 
     def has_tables(self) -> bool:
-        return bool(self.rows("SELECT to_regclass('bokehbench_store') IS NOT NULL")[0][0])
+        # Not to_regclass(): it answers from a cache which waiting for lock_tables() does not
+        # refresh, so that the second of two processes would make the tables again.
+        query = (
+            "SELECT count(*) FROM pg_catalog.pg_tables "
+            "WHERE tablename = 'bokehbench_store' AND schemaname = ANY (current_schemas(false))"
+        )
+        return bool(self.rows(query)[0][0])
 
     def before_tables(self) -> None:
         pass

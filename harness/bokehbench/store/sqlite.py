@@ -29,25 +29,19 @@ class SqliteDatabase(Database):
             raise self.fault(error) from error
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        connection = self._open(f"mode={mode}")
-        if mode != "ro":
-            return connection
+        if mode == "rwc":
+            # FULL: a trial that was appended survives a power cut, not only a crash.
+            return self._open("mode=rwc", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            return self._open("mode=ro", "SELECT count(*) FROM sqlite_master")
         except sqlite3.OperationalError:
-            connection.close()
-            journal = self._path.with_name(self._path.name + "-wal")
-            if journal.exists():
+            if self._path.with_name(self._path.name + "-wal").exists():
                 raise
             # A file with a write-ahead log needs a writable folder even to be read, unless
             # SQLite is told that nobody writes; without a log beside it nobody does.
             return self._open("mode=ro&immutable=1")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
 
-    def _open(self, parameters: str) -> sqlite3.Connection:
+    def _open(self, parameters: str, *statements: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?{parameters}",
             uri=True,
@@ -56,9 +50,8 @@ class SqliteDatabase(Database):
             check_same_thread=False,
         )
         try:
-            # FULL: a trial that was appended survives a power cut, not only a crash.
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
+            for statement in statements:
+                connection.execute(statement).fetchall()
         except sqlite3.Error:
             connection.close()
             raise
@@ -111,11 +104,10 @@ class SqliteDatabase(Database):
     def _explain(self, error: BaseException) -> str:
         folder = self._path.parent
         code = _code(error)
-        if code == sqlite3.SQLITE_CANTOPEN:
-            if _kind(self._path) == "folder":
-                return "is a folder: name a file in it"
-            if _kind(folder) == "missing":
-                return f"its folder is missing: make it with `mkdir -p {folder}`, {ELSEWHERE}"
+        if _kind(self._path) == "folder":
+            return "is a folder: name a file in it"
+        if _kind(folder) == "missing":
+            return f"its folder is missing: make it with `mkdir -p {folder}`, {ELSEWHERE}"
         known = {
             sqlite3.SQLITE_FULL: f"the disk is full: free space in {folder}, {ELSEWHERE}",
             sqlite3.SQLITE_BUSY: f"another process held it locked for {self.busy_seconds:g} s: "

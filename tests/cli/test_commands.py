@@ -1,0 +1,100 @@
+"""The smaller commands, and what `--help` costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import bokehbench as package
+from bokehbench.cli import COMMANDS
+from tests.support.command import Command
+
+
+@pytest.mark.parametrize(
+    ("psnr", "ms", "printed"),
+    [("22.76", "28.1", "74"), ("22.89", "89.3", "28"), ("20.08", "112", "0.5"), ("23.28", "3512", "1.2")],
+)
+def test_the_scored_rows_of_the_challenge(
+    bokehbench: Command, psnr: str, ms: str, printed: str
+) -> None:
+    ended = bokehbench("score", "--psnr", psnr, "--runtime-ms", ms)
+    assert (ended.code, ended.out) == (0, f"{printed}\n")
+
+
+def test_help_names_every_command(bokehbench: Command) -> None:
+    ended = bokehbench("--help")
+    assert ended.code == 0
+    for name in COMMANDS:
+        assert f"  {name} " in ended.out
+        assert bokehbench(name, "--help").code == 0
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom bokehbench.cli import main\n"
+        "try:\n main(['--help'])\nexcept SystemExit:\n pass\n"
+        "heavy = {'numpy', 'pandas', 'cv2', 'PIL', 'rich', 'sqlite3', 'msgspec'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_without_images_imports_no_numpy(bokehbench: Command, model: object) -> None:
+    code = (
+        "import sys\nfrom bokehbench.cli import main\n"
+        f"words = ['run', '--device', 'local', {str(model)!r}, '--quick', '--runs', '2']\n"
+        "try:\n main([*words, '--json', '-'])\nexcept SystemExit as stop:\n assert not stop.code\n"
+        "sys.exit(', '.join({'numpy', 'pandas', 'cv2', 'PIL', 'rich'} & set(sys.modules)))"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(
+        words, capture_output=True, text=True, env=dict(bokehbench.variables()), check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_devices_and_doctor(bokehbench: Command) -> None:
+    [device] = bokehbench("devices", "--json").json()["devices"]
+    assert device["address"] == "local"
+    assert device["cores"] >= 1
+    assert device["profile"] == "generic-linux"
+    doctor = bokehbench("doctor", "--json")
+    assert doctor.code == 0, doctor.out
+    states = {check["name"]: check["state"] for check in doctor.json()["checks"]}
+    assert states["runner"] == states["engine"] == states["store"] == "ok"
+
+
+def test_doctor_names_the_cure(bokehbench: Command) -> None:
+    ended = bokehbench("doctor", "--store", "/proc/none/s.sqlite3")
+    assert ended.code == 4
+    assert "missing  store" in ended.out
+
+
+def test_a_reader_that_goes_away_is_no_error(bokehbench: Command, model: object) -> None:
+    assert bokehbench("run", "--device", "local", model, "--quick", "--runs", 2).code == 0
+    with bokehbench.start("records", "show", "", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_load_gives_pandas(bokehbench: Command, model: object) -> None:
+    assert bokehbench("run", "--device", "local", model, "--quick", "--runs", 5).code == 0
+    frame = package.load(str(bokehbench.store))
+    assert list(frame["backend"]) == ["xnnpack"]
+    assert frame["median_ms"].iloc[0] > 0
+    assert len(frame["invoke_ns"].iloc[0][0]) == 5
+    assert frame.index.name == "record_id"
+
+
+def test_every_table_format(bokehbench: Command, model: object, tmp_path: object) -> None:
+    assert bokehbench("run", "--device", "local", model, "--quick", "--runs", 2).code == 0
+    marks = {"terminal": "┃", "markdown": "|", "csv": ",", "latex": r"\toprule", "json": "{"}
+    for kind, mark in marks.items():
+        ended = bokehbench("table", "--format", kind)
+        assert ended.code == 0, ended.err
+        assert mark in ended.out
+    ended = bokehbench("table", "--format", "latex", "-o", f"{tmp_path}/t.tex")
+    assert (ended.code, ended.out) == (0, "")

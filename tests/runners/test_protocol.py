@@ -1,0 +1,168 @@
+"""The host's side of the runner protocol: argv, manifest, and streams that can't be believed."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from bokehbench.facts import InputSpec, IoSpec, ModelFacts, OutputSpec, TensorFacts, TrialSpec
+from bokehbench.runners.outcome import failure_of
+from bokehbench.runners.protocol import (
+    ManifestItem,
+    RunnerPaths,
+    manifest_text,
+    parse_events,
+    runner_argv,
+)
+
+SPEC = TrialSpec(
+    record_id="r",
+    index=0,
+    mode="time",
+    backend="xnnpack",
+    precision="default",
+    threads=2,
+    core_mask=0xF0,
+    warmups=3,
+    runs=4,
+    min_runs=2,
+    max_seconds=1.5,
+    deadline_seconds=10,
+    input_shapes=((1, 8, 8, 3),),
+    seed=7,
+)
+
+
+def stream(*events: dict[str, Any]) -> bytes:
+    body = b"".join(json.dumps(event).encode() + b"\n" for event in events)
+    done = {
+        "event": "done",
+        "events": len(events),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    return body + json.dumps(done).encode() + b"\n"
+
+
+HELLO = {
+    "event": "hello",
+    "protocol": 1,
+    "build": "b",
+    "engine": "litert",
+    "engine_abi": "2.3",
+    "abi": "x86_64",
+    "pid": 1,
+    "manifest_sha256": "m",
+}
+SAMPLES = {
+    "event": "samples",
+    "region": "lock_write+run+lock_read",
+    "warmup_ns": [9],
+    "invoke_ns": [5, 6],
+    "input_ns": 1,
+    "output_ns": 1,
+    "capped": False,
+}
+ERROR = {"event": "error", "code": "op_unsupported", "message": "no GELU", "status": 504}
+WHOLE = stream(HELLO, SAMPLES)
+
+
+def failure(data: bytes, exit_code: int = 0, timed_out: bool = False, log: bytes = b"") -> Any:
+    return failure_of(SPEC, parse_events(data), exit_code=exit_code, timed_out=timed_out, log=log)
+
+
+def test_a_whole_stream_is_a_result() -> None:
+    parsed = parse_events(WHOLE)
+    assert parsed.problem is None
+    assert parsed.samples is not None
+    assert parsed.samples.invoke_ns == (5, 6)
+    assert failure(WHOLE) is None
+
+
+def test_no_prefix_of_a_stream_is_a_result() -> None:
+    for end in range(len(WHOLE)):
+        assert parse_events(WHOLE[:end]).problem is not None, WHOLE[:end]
+
+
+def test_no_flipped_bit_is_a_result() -> None:
+    for position in range(len(WHOLE)):
+        for bit in (0, 3, 6):
+            altered = bytearray(WHOLE)
+            altered[position] ^= 1 << bit
+            parsed = parse_events(bytes(altered))
+            assert parsed.problem is not None or parsed == parse_events(WHOLE)
+
+
+def test_text_after_the_closing_line_is_refused() -> None:
+    assert parse_events(WHOLE + b"x\n").problem == "text after the closing line"
+
+
+def test_another_protocol_is_refused() -> None:
+    assert "protocol 2" in (parse_events(stream(HELLO | {"protocol": 2})).problem or "")
+
+
+@pytest.mark.parametrize(
+    ("data", "exit_code", "log", "kind"),
+    [
+        (stream(HELLO, ERROR), 69, b"", "op_unsupported"),
+        (stream(HELLO, SAMPLES), 1, b"", "internal"),
+        (stream(HELLO), 0, b"", "protocol"),
+        (WHOLE[:-20], 0, b"", "protocol"),
+        (b"", 128 + 11, b"", "crash"),
+        (b"", 128 + 6, b"terminate: std::bad_alloc", "out_of_memory"),
+        (b"", 128 + 9, b"", "killed"),
+        (b"", 124, b"", "timeout"),
+        (stream(HELLO, SAMPLES | {"invoke_ns": []}), 0, b"", "protocol"),
+        (stream(HELLO, SAMPLES | {"invoke_ns": [5, 0]}), 0, b"", "protocol"),
+    ],
+)
+def test_how_a_process_ended_says_which_failure(
+    data: bytes, exit_code: int, log: bytes, kind: str
+) -> None:
+    assert failure(data, exit_code, log=log).kind == kind
+
+
+def test_a_deadline_wins_over_whatever_came_before() -> None:
+    assert failure(WHOLE, 137, timed_out=True).kind == "timeout"
+
+
+def test_argv_sends_every_value() -> None:
+    model = ModelFacts(
+        name="m",
+        file_name="m.tflite",
+        sha256="0" * 64,
+        size_bytes=1,
+        signature=None,
+        signature_index=0,
+        inputs=(TensorFacts(name="in", shape=(1, 8, 8, 3), dtype="int8", scale=0.1, zero_point=-3),),
+        outputs=(TensorFacts(name="out", shape=(1, 8, 8, 3), dtype="float32"),),
+        ops={},
+        weights_bytes=0,
+    )
+    io = IoSpec(inputs=(InputSpec(tensor=0, range=(-1, 1)),), output=OutputSpec(tensor=0))
+    paths = RunnerPaths("/r", "/w/m", "/m", "/e/lib.so", "/e")
+    argv = runner_argv(
+        SPEC,
+        model,
+        io,
+        paths,
+        engine="litert",
+        deadline_ms=10_000,
+        rounding="half_even",
+        output_format="u8",
+    )
+    assert argv[:2] == ["/r", "1"]
+    values = dict(word.split("=", 1) for word in argv[2:])
+    assert values["in0"] == "1x8x8x3:int8:-1.0:1.0:0.1:-3"
+    assert values["out"] == "-:float32:0.0:1.0:0.0:0"
+    assert values["core_mask"] == "f0"
+    assert values["max_ms"] == "1500"
+
+
+def test_a_manifest_holds_names_only() -> None:
+    item = ManifestItem(index=3, inputs=("file:3.0.in", "seed:7"), output="3.out")
+    expected = "bokehbench-manifest\t1\nitem\t3\tfile:3.out\tfile:3.0.in\tseed:7\n"
+    assert manifest_text([item]) == expected
+    for name in ("../x", "a b", ".x", ""):
+        with pytest.raises(ValueError, match="name"):
+            manifest_text([ManifestItem(index=0, inputs=(f"file:{name}",))])
