@@ -110,18 +110,16 @@ def build_runner(target: Target, out_path: Path, *, extra_flags: Sequence[str] =
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Adds `bokehbench/_runners/<target>/runner` to the wheel, or to the source tree."""
+    """Builds `bokehbench/_runners/<target>/runner` in the source tree, where an editable install
+    finds it, and adds that one file (git ignores it) to the wheel.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
         target = host_target()
-        place = f"bokehbench/_runners/{target.name}/runner"
-        if version == "editable":
-            build_runner(target, ROOT / "harness" / place)
-        else:
-            path = ROOT / "build" / "runners" / target.name / "runner"
-            build_runner(target, path)
-            build_data["force_include"][str(path)] = place
+        place = f"harness/bokehbench/_runners/{target.name}/runner"
+        build_runner(target, ROOT / place)
+        build_data["artifacts"].append(f"/{place}")
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{target.wheel_platform}"

@@ -12,7 +12,8 @@ At the end the script prints the mean PSNR of the unchanged input, of the best G
 of the exported model over those pairs, and fails if the model does not beat both.
 
 Needs tensorflow-cpu, ai-edge-litert, scikit-image, scikit-learn and opencv-python-headless.
-@@TIME@@
+With the defaults it took 16 min 42 s on two cores of a shared machine at low priority: 3 min for
+the scenes, 13 min for the training, the rest for the measurement.
 
     python examples/make_pairs.py
     python examples/train_tiny_unet.py

@@ -140,6 +140,7 @@ static bool load(void *opaque, const struct engine_setup *setup, struct engine_r
     }
     bool gpu = setup->backend == BACKEND_GPU;
     bool compiled = compile(session, setup, gpu ? LITERT_GPU : LITERT_CPU, &status, failure);
+    session->gpu_alone = gpu && compiled;
     if (!compiled && gpu && status == LITERT_COMPILATION) {
         static const char MARK[] = NEXT_ATTEMPT ", gpu+cpu\n";
         (void)write_all(2, MARK, sizeof MARK - 1);
@@ -186,8 +187,13 @@ static bool prove_gpu(struct litert_session *session, const struct delegation *d
                       struct engine_report *report, struct failure *failure) {
     const struct litert_api *api = &session->api;
     bool whole = false;
-    bool told = api->CompiledModelIsNonCpuFullyAccelerated != NULL &&
-                api->CompiledModelIsNonCpuFullyAccelerated(session->compiled, &whole) == LITERT_OK;
+    bool told = false;
+    if (api->CompiledModelIsNonCpuFullyAccelerated != NULL) {
+        told = api->CompiledModelIsNonCpuFullyAccelerated(session->compiled, &whole) == LITERT_OK;
+    } else if (session->gpu_alone && !delegation->xnnpack) {
+        /* Before 2.3.0: it counts any accelerator, and here the GPU is the only one. */
+        told = api->CompiledModelIsFullyAccelerated(session->compiled, &whole) == LITERT_OK;
+    }
     bool some = (has_nodes && nodes->replaced > 0) ||
                 (delegation->split && delegation->gpu_nodes > 0) || (told && whole);
     if (!some) {
@@ -202,6 +208,8 @@ static bool prove_gpu(struct litert_session *session, const struct delegation *d
         report->fully_accelerated = whole ? YES : NO;
     } else if (has_nodes) {
         report->fully_accelerated = nodes->replaced == nodes->total ? YES : NO;
+    } else {
+        report->fully_accelerated = delegation->cpu_nodes == 0 ? YES : NO;
     }
     return true;
 }

@@ -16,6 +16,7 @@ struct litert_session {
     size_t outputs;
     void *input[MAX_TENSORS];
     void *output[MAX_TENSORS];
+    bool gpu_alone; /* compiled with no other accelerator allowed */
 };
 
 bool litert_failed(struct failure *failure, enum failure_code code, int status,

@@ -18,8 +18,16 @@ def bokehbench(tmp_path: Path) -> Command:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A small convolution of free height and width."""
+    """A small convolution at the size of the pairs."""
     path = tmp_path / "net.tflite"
+    path.write_bytes(models.conv(48, 64))
+    return path
+
+
+@pytest.fixture
+def free_model(tmp_path: Path) -> Path:
+    """The same of free height and width, which is timed at 1024x1024."""
+    path = tmp_path / "free.tflite"
     path.write_bytes(models.conv(open_sides=True))
     return path
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,10 @@ def test_two_inputs_without_a_spec(bokehbench: Command, tmp_path: Path) -> None:
     path = tmp_path / "two.tflite"
     path.write_bytes(models.add())
     refused(bokehbench(*LOCAL, path), 2, "two.tflite", "left", "right", "io.toml")
+
+
+def test_a_spec_that_is_not_there(bokehbench: Command, model: Path) -> None:
+    refused(bokehbench(*LOCAL, model, "--io", "nowhere.toml"), 2, "nowhere.toml")
 
 
 def test_a_spec_that_names_no_tensor(bokehbench: Command, model: Path) -> None:
@@ -113,11 +118,11 @@ def test_a_photo_that_is_no_photo(bokehbench: Command, model: Path, pairs: Path)
 
 
 def test_mixed_sizes_are_scored_each_at_its_own(
-    bokehbench: Command, model: Path, tmp_path: Path
+    bokehbench: Command, free_model: Path, tmp_path: Path
 ) -> None:
     sizes = [(48, 64), (64, 48), (40, 40), (48, 64)]
     pairs = make_pairs(tmp_path / "mixed", sizes)
-    ended = bokehbench(*LOCAL, model, "--dataset", pairs, "--json", "-")
+    ended = bokehbench(*LOCAL, free_model, "--dataset", pairs, "--json", "-")
     assert ended.code == 0, ended.err
     [record] = ended.json()["records"]
     found = [(s["height"], s["width"]) for s in record["fidelity"]["per_image"]]
@@ -153,10 +158,13 @@ def test_unknown_device_and_none(bokehbench: Command, model: Path) -> None:
     refused(bokehbench("run", model), 2, "--device local")
 
 
-@pytest.mark.parametrize("store", ["/proc/none/s.sqlite3", "ftp://x/y"])
-def test_a_store_that_cannot_be_written(bokehbench: Command, model: Path, store: str) -> None:
-    ended = bokehbench(*LOCAL, model, "--store", store)
-    refused(ended, 2, store)
+@pytest.mark.parametrize(
+    ("store", "word"), [("/proc/none/s.sqlite3", "mkdir -p"), ("ftp://x/y", "unknown scheme")]
+)
+def test_a_store_that_cannot_be_written(
+    bokehbench: Command, model: Path, store: str, word: str
+) -> None:
+    refused(bokehbench(*LOCAL, model, "--store", store), 2, store[:6], word)
 
 
 def test_a_store_that_is_a_folder_or_no_database(
@@ -188,7 +196,6 @@ def test_a_json_path_that_cannot_be_written_is_found_before_measuring(
         ("--bogus",),
         ("--profile", "none"),
         ("--name", "a", "--name", "b"),
-        ("--io", "nowhere.toml"),
     ],
 )
 def test_wrong_words(bokehbench: Command, model: Path, words: tuple[str, ...]) -> None:
@@ -228,8 +235,6 @@ def on_small_disk(bokehbench: Command, folder: Path, size: str, *words: object) 
         'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && "$@"; code=$?; '
         'cp -r "$SEEN"/. "$KEPT" 2>/dev/null; exit $code'
     )
-    import sys
-
     kept = bokehbench.home / "kept"
     kept.mkdir(exist_ok=True)
     argv = [unshare, "-Urm", "sh", "-c", script, "sh", size, str(folder)]

@@ -87,16 +87,16 @@ def interpreter_image(model: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint
 
 
 def test_fidelity_is_that_of_the_interpreters_own_images(
-    bokehbench: Command, model: Path, tmp_path: Path
+    bokehbench: Command, free_model: Path, tmp_path: Path
 ) -> None:
     pairs = make_pairs(tmp_path / "mixed", [(48, 64), (40, 56), (48, 64)])
-    ended = bokehbench("run", *FAST, "--quick", model, "--dataset", pairs, "--json", "-")
+    ended = bokehbench("run", *FAST, "--quick", free_model, "--dataset", pairs, "--json", "-")
     record = only_record(ended)
     for score in record["fidelity"]["per_image"]:
         name = f"{score['name']}.png"
         image = np.asarray(Image.open(pairs / "original" / name))
         wanted = np.asarray(Image.open(pairs / "bokeh" / name))
-        made = interpreter_image(model.read_bytes(), image)
+        made = interpreter_image(free_model.read_bytes(), image)
         error = np.mean((made.astype(float) - wanted) ** 2)
         assert score["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
         ssim = structural_similarity(
@@ -152,8 +152,8 @@ def test_all_backends_and_the_table(bokehbench: Command, model: Path) -> None:
     assert ended.code == 0, ended.err
     records = {record["backend"]: record for record in ended.json()["records"]}
     assert set(records) == {"gpu", "xnnpack", "cpu"}
-    assert records["xnnpack"]["trials"][0]["report"]["delegated_nodes"] > 0
-    assert records["cpu"]["trials"][0]["report"]["delegated_nodes"] in (None, 0)
+    assert "XNNPACK" in records["xnnpack"]["trials"][0]["report"]["delegate"]
+    assert records["cpu"]["trials"][0]["report"]["delegate"] is None
     table = bokehbench("table", "--format", "json")
     assert table.code == 0, table.err
     csv = bokehbench("table", "--format", "csv")
@@ -204,7 +204,7 @@ def wait_for_runner(home: Path) -> int:
     raise AssertionError("no runner was started")
 
 
-LONG = ("--device", "local", "--runs", "100000", "--max-seconds", "60")
+LONG = ("--device", "local", "--runs", "100000", "--max-seconds", "20")
 
 
 def test_a_killed_runner_is_a_failure(bokehbench: Command, model: Path) -> None:
@@ -260,7 +260,7 @@ def journal_rows(store: Path) -> int:
         return 0
     connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
     try:
-        return int(connection.execute("SELECT count(*) FROM journal").fetchone()[0])
+        return int(connection.execute("SELECT count(*) FROM bokehbench_journal").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
     finally:

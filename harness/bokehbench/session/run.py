@@ -293,15 +293,17 @@ class _Run:
         if self.prepared.request.dataset is None or not progress.has_result:
             return
         bench = self._image_bench(planned.model_index)
-        for score in bench.unread():
-            self._note(planned.record_id, score)
+        unread = bench.unread()
         known = {image.index for image in self.evidence[planned.record_id].images}
-        for pair in self.prepared.request.dataset.pairs:
-            if pair.index not in known:
-                self._note(
-                    planned.record_id,
-                    bench.lost(pair.index, "not run: earlier image batches failed"),
-                )
+        known.update(score.index for score in unread)
+        never_ran = [
+            bench.lost(pair.index, "not run: earlier image batches failed")
+            for pair in self.prepared.request.dataset.pairs
+            if pair.index not in known
+        ]
+        for score in (*unread, *never_ran):
+            self._note(planned.record_id, score)
+            self.observer.image_scored(score)
 
 
 def _request_json(prepared: Prepared) -> dict[str, object]:
