@@ -36,7 +36,7 @@ _RULES = (
         "provisional",
         f"run {MIN_PROCESSES} processes or more with {MIN_SAMPLES} samples in all",
     ),
-    Rule("incomplete", "provisional", "resume the run"),
+    Rule("incomplete", "provisional", "run again to the end; what was measured is kept"),
     Rule(
         "outputs_differ_between_processes",
         "provisional",
