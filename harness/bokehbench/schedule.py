@@ -18,6 +18,9 @@ from bokehbench.profile import DeviceProfile
 BackendRequest = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
 
 MAX_FAILURES = 2
+MAX_LOST = 3
+"""How often a record survives the loss of its device; such trials are run again."""
+
 LOAD_ALLOWANCE_SECONDS = 120.0
 """Time for loading a model (a GPU compiles its kernels then) beyond the runs themselves."""
 
@@ -155,12 +158,23 @@ def split_batches(
     return tuple(batches)
 
 
+def is_lost(trial: Trial) -> bool:
+    """Whether the device, not the model, ended a trial: it stays as evidence and is run again."""
+    return trial.failure is not None and trial.failure.kind == "device_lost"
+
+
 def given_up(trials: Sequence[Trial]) -> bool:
     """Whether failures so far say that more of the same would be wasted."""
-    failures = [trial.failure for trial in trials if trial.failure is not None]
-    return len(failures) >= MAX_FAILURES or any(
-        failure.kind in DETERMINISTIC_FAILURES for failure in failures
+    kinds = [t.failure.kind for t in trials if t.failure is not None and not is_lost(t)]
+    return (
+        len(kinds) >= MAX_FAILURES
+        or any(kind in DETERMINISTIC_FAILURES for kind in kinds)
+        or sum(map(is_lost, trials)) > MAX_LOST
     )
+
+
+def _counted(trials: Sequence[Trial]) -> int:
+    return sum(not is_lost(trial) for trial in trials)
 
 
 def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress]) -> bool:
@@ -188,7 +202,7 @@ def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
         batches = plan.batches.get(record.model_index, ())
         number = progress.batches_done
         if progress.has_result and number < len(batches) and not given_up(progress.image_trials):
-            return _images(plan, record, number, batches[number], progress)
+            return _images(plan, record, batches[number], progress)
     return None
 
 
@@ -213,15 +227,13 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
     )
 
 
-def _images(
-    plan: Plan, record: PlannedRecord, number: int, batch: Batch, progress: Progress
-) -> TrialSpec:
+def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress) -> TrialSpec:
     settings = plan.settings
     slowest = max((ns for trial in progress.trials for ns in trial.invoke_ns), default=0)
     each = max(IMAGE_SECONDS, 20 * slowest / 1e9)
     return TrialSpec(
         record_id=record.record_id,
-        index=number,
+        index=len(progress.image_trials),
         mode="images",
         backend=record.backend,
         precision=settings.precision,
@@ -246,7 +258,7 @@ def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
         if not is_called_for(plan, record, done):
             continue
         if not given_up(progress.trials):
-            timed += max(0, plan.settings.protocol.processes - len(progress.trials))
+            timed += max(0, plan.settings.protocol.processes - _counted(progress.trials))
         elif not progress.has_result:
             continue
         if not given_up(progress.image_trials):

@@ -238,6 +238,48 @@ def test_ctrl_c_keeps_what_was_measured(bokehbench: Command, model: Path) -> Non
     assert row["state"] == "incomplete"
 
 
+def interrupted_run(bokehbench: Command, *words: object, after: int) -> dict[str, Any]:
+    """A run that Ctrl-C ended once its journal had `after` rows; its document."""
+    process = bokehbench.start("run", "--device", "local", *words, "--json", "-")
+    until = time.monotonic() + 30
+    while time.monotonic() < until and journal_rows(bokehbench.store) < after:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    document = json.loads(out)
+    assert isinstance(document, dict)
+    return document
+
+
+def test_an_interrupted_run_goes_on(bokehbench: Command, model: Path, pairs: Path) -> None:
+    words = ("--runs", 2000, "--processes", 6, model, "--dataset", pairs)
+    first = interrupted_run(bokehbench, *words, after=3)
+    [before] = first["records"]
+    ended = bokehbench("run", "--resume", first["run_id"], "--json", "-")
+    record = only_record(ended)
+    assert record["record_id"] == before["record_id"]
+    assert record["trials"][: len(before["trials"])] == before["trials"]
+    assert len(before["trials"]) < len(record["trials"]) == 6
+    assert record["fidelity"]["images"] == 4
+    assert (record["status"], record["reasons"]) == ("ranked", [])
+    assert record["seal"] is not None
+    [row] = bokehbench("records", "list", "--json").json()["records"]
+    assert row["state"] == "sealed"
+    again = bokehbench("run", "--resume", first["run_id"])
+    assert again.code == 2
+    assert "came to its end" in again.complaint
+
+
+def test_a_run_does_not_go_on_with_another_model(bokehbench: Command, model: Path) -> None:
+    first = interrupted_run(bokehbench, "--runs", 2000, "--processes", 6, model, after=2)
+    model.write_bytes(models.conv(16, 16))
+    ended = bokehbench("run", "--resume", first["run_id"])
+    assert ended.code == 2
+    assert "has changed since" in ended.complaint
+    assert "no such run" in bokehbench("run", "--resume", "none").complaint
+
+
 def test_a_run_that_was_killed_leaves_its_journal(bokehbench: Command, model: Path) -> None:
     words = ("--device", "local", "--runs", 20, "--processes", 1000)
     process = bokehbench.start("run", *words, model)

@@ -14,6 +14,7 @@ TIERS = [
     {"phone", "store"},
     {"derive", "report"},
     {"schedule", "session"},
+    {"fleet"},
     {"cli"},
 ]
 ALLOWED_WITHIN_TIER = {

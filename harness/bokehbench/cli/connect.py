@@ -5,7 +5,9 @@ from pathlib import Path
 
 from bokehbench.engines import Engine, find_engine
 from bokehbench.errors import DeviceError, UsageError
+from bokehbench.phone.address import Address, parse_address
 from bokehbench.phone.device import Device
+from bokehbench.phone.transport import Transport
 from bokehbench.profile import (
     DeviceProfile,
     builtin_folder,
@@ -30,7 +32,9 @@ def local_root() -> Path:
     return platformdirs.user_cache_path("bokehbench") / "local"
 
 
-def connect(address: str | None, profile_name: str | None) -> Connection:
+def connect(
+    address: str | None, profile_name: str | None = None, adb_server: str | None = None
+) -> Connection:
     """Reach a device and match its profile.
 
     Raises:
@@ -39,11 +43,7 @@ def connect(address: str | None, profile_name: str | None) -> Connection:
     """
     if address is None:
         raise UsageError("no device given; `--device local` is this machine")
-    if address != "local":
-        raise DeviceError(f"device {address}: unknown; `bokehbench devices` lists what can be used")
-    from bokehbench.phone.local import LocalTransport
-
-    device = Device.connect(LocalTransport(local_root()))
+    device = Device.connect(open_transport(parse_address(address), adb_server))
     profiles = load_profiles(profile_folders())
     if profile_name is None:
         return Connection(device, match_profile(profiles, device.facts))
@@ -51,6 +51,22 @@ def connect(address: str | None, profile_name: str | None) -> Connection:
         known = ", ".join(sorted(profiles))
         raise UsageError(f"--profile {profile_name}: unknown; known are: {known}")
     return Connection(device, profiles[profile_name])
+
+
+def open_transport(address: Address, adb_server: str | None) -> Transport:
+    """The link to a device; nothing is sent yet.
+
+    Raises:
+        DeviceError: this kind of link is not available.
+    """
+    if address.kind == "local":
+        from bokehbench.phone.local import LocalTransport
+
+        return LocalTransport(local_root())
+    raise DeviceError(
+        f"device {address.text}: unknown; `bokehbench devices` lists what can be used"
+        + (f" ({adb_server})" if adb_server else "")
+    )
 
 
 def profile_folders() -> list[Path]:

@@ -20,6 +20,12 @@ store_option = click.option(
     help="Where records live: a SQLite file or postgresql://…  [default: the user's own file]",
 )
 
+adb_option = click.option(
+    "--adb-server",
+    metavar="HOST:PORT",
+    help="The adb server for serials.  [default: 127.0.0.1:5037]",
+)
+
 CHALLENGE = {"processes": 5, "warmups": 10, "runs": 64, "min_runs": 5, "max_seconds": 150.0}
 
 

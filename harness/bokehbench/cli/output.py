@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import click
 
@@ -43,6 +43,7 @@ class Sink:
 
     def __init__(self, target: str, option: str) -> None:
         self.name = f"{option} {target}"
+        self.is_screen = target == "-"
         self._target = target
         self._part: Path | None = None
         if target == "-":
@@ -74,7 +75,10 @@ class Sink:
         self._part.replace(self._target)
         self._part = None
 
-    def discard(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Remove the temporary file of a document that was never written."""
         if self._part is not None:
             self._part.unlink(missing_ok=True)

@@ -1,51 +1,27 @@
-"""Progress of a run on standard error: a bar on a terminal, silence elsewhere."""
+"""Progress of a run on standard error: bars on a terminal, only warnings elsewhere."""
 
 import sys
 from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from bokehbench.cli.output import clean, note
 from bokehbench.facts import ImageScore, Trial, TrialSpec
-from bokehbench.session import Observer
+from bokehbench.session import Observer, Prepared
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
-def is_terminal() -> bool:
-    """Whether standard error is a person's screen."""
-    return sys.stderr.isatty()
+class Screen:
+    """What people see while a run goes on; one live display for all devices."""
 
+    def __init__(self, devices: int) -> None:
+        self._several = devices > 1
+        self._bars: Progress | None = _bars() if sys.stderr.isatty() else None
 
-class TerminalObserver(Observer):
-    """A rich bar over processes and images, with the time left."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("time left", markup=False),
-            TimeRemainingColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            # Drawing takes CPU from what is measured on this very machine.
-            refresh_per_second=2,
-        )
-        self._bars = {
-            "time": self._progress.add_task("timing", total=None),
-            "images": self._progress.add_task("images", total=None, visible=False),
-        }
-
-    def __enter__(self) -> "TerminalObserver":
-        self._progress.start()
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
         return self
 
     def __exit__(
@@ -54,61 +30,100 @@ class TerminalObserver(Observer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._bars is not None:
+            self._bars.stop()
+
+    def observer(self, prepared: Prepared) -> Observer:
+        """The observer of one device's run."""
+        prefix = f"{prepared.device.facts.address}: " if self._several else ""
+        return ScreenObserver(self, prefix, self._bars)
+
+    def warn(self, text: str) -> None:
+        """One line, above the bars where there are any."""
+        if self._bars is None:
+            note(f"warning: {text}")
+        else:
+            line = f"warning: {clean(text)}"
+            self._bars.console.print(line, markup=False, highlight=False)
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("time left", markup=False),
+        TimeRemainingColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        # Drawing takes CPU from what is measured when the device is this very machine.
+        refresh_per_second=2,
+    )
+
+
+class ScreenObserver(Observer):
+    """Tells a screen about one device: two bars, and a line for what went wrong."""
+
+    def __init__(self, screen: Screen, prefix: str, bars: "Progress | None") -> None:
+        self._screen = screen
+        self._prefix = prefix
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+        if bars is not None:
+            self._tasks["time"] = bars.add_task(f"{clean(prefix)}timing", total=None)
+            self._tasks["images"] = bars.add_task(
+                f"{clean(prefix)}images", total=None, visible=False
+            )
 
     def planned(self, timed: int, images: int) -> None:
         """Set what is still to come, on top of what is done."""
+        if self._bars is None:
+            return
         for name, left in (("time", timed), ("images", images)):
-            done = self._progress.tasks[self._bars[name]].completed
-            self._progress.update(self._bars[name], total=done + left, visible=done + left > 0)
+            task = self._tasks[name]
+            done = next(t for t in self._bars.tasks if t.id == task).completed
+            self._bars.update(task, total=done + left, visible=done + left > 0)
 
     def settling(self, left_seconds: float, why: str) -> None:
         """Say what is waited for."""
-        text = f"settling: {clean(why)} (at most {left_seconds:.0f} s)"
-        self._progress.update(self._bars["time"], description=text)
+        self._describe("time", f"settling: {why} (at most {left_seconds:.0f} s)")
 
     def trial_started(self, spec: TrialSpec, label: str) -> None:
         """Name the model, the backend and the process."""
-        text = f"{clean(label)} · {spec.backend} · {spec.mode} {spec.index + 1}"
-        self._progress.update(self._bars[spec.mode], description=text)
+        self._describe(spec.mode, f"{label} · {spec.backend} · {spec.mode} {spec.index + 1}")
 
     def trial_ended(self, spec: TrialSpec, trial: Trial) -> None:
         """Count a timed process; say at once when one failed."""
         if spec.mode == "time":
-            self._progress.advance(self._bars["time"])
+            self._advance("time")
         if trial.failure is not None:
             self.warn(f"{spec.backend} {spec.mode} {spec.index + 1}: {trial.failure.message}")
 
     def image_scored(self, score: ImageScore) -> None:
-        """Count an image."""
-        self._progress.advance(self._bars["images"])
+        """Count an image; say at once when it could not be scored."""
+        self._advance("images")
         if score.failure is not None:
             self.warn(f"image {score.name}: {score.failure}")
 
     def warn(self, text: str) -> None:
-        """A line above the bars."""
-        self._progress.console.print(f"warning: {clean(text)}", markup=False, highlight=False)
+        """A line that names the device where there are several."""
+        self._screen.warn(f"{self._prefix}{text}")
 
+    def _describe(self, name: str, text: str) -> None:
+        if self._bars is not None:
+            self._bars.update(self._tasks[name], description=clean(f"{self._prefix}{text}"))
 
-class QuietObserver(Observer):
-    """Only warnings; for logs and pipes."""
-
-    def __enter__(self) -> "QuietObserver":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def trial_ended(self, spec: TrialSpec, trial: Trial) -> None:
-        """Say when a process failed."""
-        if trial.failure is not None:
-            self.warn(f"{spec.backend} {spec.mode} {spec.index + 1}: {trial.failure.message}")
-
-    def image_scored(self, score: ImageScore) -> None:
-        """Say when an image could not be scored."""
-        if score.failure is not None:
-            self.warn(f"image {score.name}: {score.failure}")
-
-    def warn(self, text: str) -> None:
-        """A line on standard error."""
-        note(f"warning: {text}")
+    def _advance(self, name: str) -> None:
+        if self._bars is not None:
+            self._bars.advance(self._tasks[name])

@@ -69,7 +69,7 @@ def list_records(store: str | None, run_id: str | None, limit: int | None, as_js
 @click.option("--trial", type=click.IntRange(0), default=0, help="Which trial, from 0.")
 def show(record: str, store: str | None, as_json: bool, part: str | None, trial: int) -> None:
     """Show one RECORD, named by its id or the beginning of it."""
-    from bokehbench.cli.run import summary
+    from bokehbench.cli.measure import summary
     from bokehbench.derive import derive
     from bokehbench.store import open_store
 
@@ -102,14 +102,11 @@ def export(store: str | None, output: str, run_id: str | None, blobs: bool) -> N
     from bokehbench.derive import derive
     from bokehbench.store import RecordFilter, open_store
 
-    sink = Sink(output, "--output")
-    try:
+    with Sink(output, "--output") as sink:
         with open_store(store, readonly=True, derive=derive) as opened:
             text = io.StringIO()
             count = opened.export(text, RecordFilter(run_id=run_id), blobs=blobs)
         sink.write(text.getvalue())
-    finally:
-        sink.discard()
     note(f"{count} records exported")
 
 

@@ -50,8 +50,5 @@ def command(
         chosen = " for these filters" if run_id or device else ""
         raise UsageError(f"the store holds no records{chosen}; `bokehbench run` makes them")
     table = build_table(records, score_backend=score_backend)
-    sink = Sink(output, "--output")
-    try:
+    with Sink(output, "--output") as sink:
         sink.write(terminal_text(table) if kind == "terminal" else render(table, kind))
-    finally:
-        sink.discard()

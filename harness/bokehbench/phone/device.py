@@ -58,6 +58,11 @@ class Device:
         text = read_text(transport, DESCRIBE_SCRIPT, Deadline.after(SHORT_SECONDS))
         return cls(transport, parse_describe(text, transport.address))
 
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether host and device are one and the same."""
+        return self.facts.address == "local"
+
     def shell(self, script: str, *args: str, seconds: float = SHORT_SECONDS) -> CommandResult:
         """Run a shell script with `$1`, `$2`... set to `args`; no quoting is needed."""
         return self.transport.run(

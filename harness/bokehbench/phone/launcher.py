@@ -3,6 +3,7 @@
 import hashlib
 import posixpath
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,40 @@ START = 'echo $$ > "$0" && exec "$@"'
 OnOutput = Callable[[OutputEvent, Path], None]
 
 
+class Stop:
+    """Lets another thread end a run: the process on the device is killed, no other starts."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._kill: Callable[[], None] | None = None
+
+    def now(self) -> None:
+        """End the run; to be called again until it ended, as a process may just be starting."""
+        self._event.set()
+        if (kill := self._kill) is not None:
+            kill()
+
+    @contextmanager
+    def watching(self, kill: Callable[[], None]) -> Iterator[None]:
+        """While a process runs that `kill` ends.
+
+        Raises:
+            KeyboardInterrupt: the run was stopped, before or meanwhile.
+        """
+        self.check()
+        self._kill = kill
+        try:
+            yield
+        finally:
+            self._kill = None
+        self.check()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt, as Ctrl-C does in the main thread, once the run is stopped."""
+        if self._event.is_set():
+            raise KeyboardInterrupt
+
+
 @dataclass(frozen=True)
 class Bench:
     """What stays the same for all trials of one model on one device."""
@@ -49,6 +84,7 @@ class Bench:
     engine_folder: str
     rounding: str
     put_blob: Callable[[bytes], str | None]
+    stop: Stop
 
 
 def utc_now() -> str:
@@ -131,11 +167,12 @@ def _run(
     pid_file = posixpath.join(folder, "pid")
     started = utc_now()
     try:
-        result = bench.device.transport.run(
-            ["sh", "-c", START, pid_file, *argv],
-            deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
-            limit_bytes=EVENT_LIMIT,
-        )
+        with bench.stop.watching(lambda: bench.device.kill(pid_file)):
+            result = bench.device.transport.run(
+                ["sh", "-c", START, pid_file, *argv],
+                deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
+                limit_bytes=EVENT_LIMIT,
+            )
     except BaseException:
         # Ctrl-C or a broken link: the process on the device must not outlive us.
         bench.device.kill(pid_file)

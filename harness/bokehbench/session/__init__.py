@@ -2,7 +2,7 @@
 
 from bokehbench.session.observer import Observer
 from bokehbench.session.request import ModelInput, Prepared, RunRequest, prepare
-from bokehbench.session.run import RunOutcome, execute
+from bokehbench.session.run import RunOutcome, execute, new_id
 
 __all__ = [
     "ModelInput",
@@ -11,5 +11,6 @@ __all__ = [
     "RunOutcome",
     "RunRequest",
     "execute",
+    "new_id",
     "prepare",
 ]

@@ -1,4 +1,8 @@
-"""Where a run writes what it learns, step by step; a store that fails loses nothing."""
+"""Where a run writes what it learns, step by step; a store that fails loses nothing.
+
+One Journal serves all devices of a run: Store has a lock of its own, and the little state here
+only ever grows.
+"""
 
 import json
 from collections.abc import Callable

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bokehbench.engines import Engine
 from bokehbench.errors import DatasetError
 from bokehbench.facts import DatasetFacts, IoSpec, ModelFacts
@@ -76,6 +78,36 @@ def prepare(
     shapes = [timing_shapes(model.facts, model.io) for model in request.models]
     plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, new_id)
     return Prepared(request, device, profile, engine, runner[0], runner[1], plan)
+
+
+def request_json(prepared: Prepared) -> dict[str, object]:
+    """The request as stored with the run, so that it can be read and resumed later."""
+    request = prepared.request
+    return {
+        "device": prepared.device.facts.address,
+        "profile": prepared.profile.name,
+        "models": [
+            {
+                "path": str(m.path.resolve()),
+                "sha256": m.facts.sha256,
+                "label": m.label,
+                "io": msgspec.to_builtins(m.io),
+            }
+            for m in request.models
+        ],
+        "backend": request.settings.backend,
+        "precision": request.settings.precision,
+        "threads": request.settings.threads,
+        "core_mask": request.settings.core_mask,
+        "protocol": msgspec.to_builtins(request.settings.protocol),
+        "seed": request.settings.seed,
+        "dataset": str(request.dataset.root.resolve()) if request.dataset else None,
+        "dataset_digest": request.dataset.digest if request.dataset else None,
+        "fit": request.fit,
+        "fidelity_protocol": request.fidelity_protocol,
+        "score_backend": request.score_backend,
+        "records": [[r.record_id, r.model_index, r.backend] for r in prepared.plan.records],
+    }
 
 
 def _batches(dataset: Dataset, model: ModelInput, fit: Fit) -> tuple[Batch, ...]:

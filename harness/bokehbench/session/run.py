@@ -1,17 +1,13 @@
 """Execute a prepared run on one device: trial after trial into Records."""
 
 import secrets
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import msgspec
 
 from bokehbench import __version__
 from bokehbench.derive import derive
-from bokehbench.engines import file_sha256
 from bokehbench.errors import DeviceError
 from bokehbench.facts import (
     Conditions,
@@ -22,27 +18,24 @@ from bokehbench.facts import (
     Trial,
     TrialSpec,
 )
-from bokehbench.fidelity.protocols import get_protocol
 from bokehbench.phone.conditions import observe, settle
-from bokehbench.phone.device import Placed
-from bokehbench.phone.launcher import Bench, failed_trial, run_images, run_timed, utc_now
+from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
 from bokehbench.runners.protocol import PROTOCOL
-from bokehbench.schedule import PlannedRecord, Progress, next_trial, trials_left
+from bokehbench.schedule import Plan, PlannedRecord, Progress, next_trial, trials_left
 from bokehbench.session.images import ImageBench
 from bokehbench.session.journal import Journal
 from bokehbench.session.observer import Observer
+from bokehbench.session.place import place_all
 from bokehbench.session.request import Prepared
-from bokehbench.store import Store
+from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run left: its Records, whether it was cut short, and what the store refused."""
+    """What one device's run left: its Records, and whether it was cut short."""
 
-    run_id: str
     records: tuple[Record, ...]
     interrupted: bool
-    journal: Journal
 
 
 def new_id() -> str:
@@ -50,21 +43,28 @@ def new_id() -> str:
     return secrets.token_hex(5)
 
 
-def execute(prepared: Prepared, store: Store, observer: Observer, run_id: str) -> RunOutcome:
-    """Run what was prepared.
+def execute(
+    prepared: Prepared,
+    journal: Journal,
+    observer: Observer,
+    stop: Stop,
+    earlier: Mapping[str, Evidence],
+) -> RunOutcome:
+    """Run what was prepared, on one device.
 
-    Ctrl-C ends the running process and keeps what was measured, marked incomplete.
+    Ctrl-C, or `stop` from another thread, ends the running process; what was measured is
+    kept, marked incomplete.
+
+    Args:
+        earlier: evidence of records that an interrupted run of this id left open.
 
     Raises:
-        StoreError: the store can't be written; nothing has been measured yet.
         DeviceError: the device can't take the model or the runner.
     """
-    journal = Journal(store, run_id, observer.warn)
-    journal.begin(_request_json(prepared))
-    run = _Run(prepared, journal, observer, run_id)
+    run = _Run(prepared, journal, observer, stop, earlier)
     interrupted = True
     try:
-        with _terminate_as_interrupt():
+        with terminate_as_interrupt():
             run.place()
             run.settle()
             run.loop()
@@ -73,59 +73,39 @@ def execute(prepared: Prepared, store: Store, observer: Observer, run_id: str) -
         pass
     finally:
         # Also on an error: whatever was measured is kept, as unfinished as it is.
-        with _no_interrupts():
+        with no_interrupts():
             records = run.finish(interrupted)
-    return RunOutcome(run_id, records, interrupted, journal)
+    return RunOutcome(records, interrupted)
 
 
 class _Run:
     """The state of one run while it goes on."""
 
     def __init__(
-        self, prepared: Prepared, journal: Journal, observer: Observer, run_id: str
+        self,
+        prepared: Prepared,
+        journal: Journal,
+        observer: Observer,
+        stop: Stop,
+        earlier: Mapping[str, Evidence],
     ) -> None:
         self.prepared = prepared
         self.journal = journal
         self.observer = observer
-        self.run_id = run_id
-        self.done: dict[str, Progress] = {}
-        self.evidence: dict[str, Evidence] = {}
+        self.stop = stop
+        self.evidence: dict[str, Evidence] = dict(earlier)
+        self.done: dict[str, Progress] = {
+            record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)
+            for record in prepared.plan.records
+            if record.record_id in earlier
+        }
         self.benches: dict[int, Bench] = {}
         self.images: dict[int, ImageBench] = {}
         self.before: Conditions | None = None
 
     def place(self) -> None:
-        """Put the runner and the models on the device, by content."""
-        prepared = self.prepared
-        device, request = prepared.device, prepared.request
-        verify = request.settings.protocol.name == "challenge"
-        runner_sha256 = file_sha256(prepared.runner)
-        runner = device.place(
-            prepared.runner, name="runner", sha256=runner_sha256, executable=True, verify=verify
-        )
-        for number, model in enumerate(request.models):
-            placed = device.place(
-                model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify
-            )
-            self.benches[number] = self._bench(number, placed, runner)
-
-    def _bench(self, number: int, placed: Placed, runner: Placed) -> Bench:
-        prepared = self.prepared
-        model = prepared.request.models[number]
-        engine = prepared.engine
-        return Bench(
-            device=prepared.device,
-            model=model.facts,
-            io=model.io,
-            placed_model=placed,
-            placed_runner=runner,
-            engine=engine.name,
-            # On this machine the engine is where pip put it; a phone gets its own copy.
-            engine_library=str(engine.library),
-            engine_folder=str(engine.library.parent),
-            rounding=get_protocol(prepared.request.fidelity_protocol).rounding,
-            put_blob=self.journal.put_blob,
-        )
+        """Put the runner, the engine and the models on the device, by content."""
+        self.benches = place_all(self.prepared, self.journal.put_blob, self.stop)
 
     def settle(self) -> None:
         """Wait for the profile's targets, and note the conditions."""
@@ -161,7 +141,7 @@ class _Run:
         model = request.models[record.model_index]
         evidence = Evidence(
             record_id=record.record_id,
-            run_id=self.run_id,
+            run_id=self.journal.run_id,
             label=model.label,
             created=utc_now(),
             bokehbench_version=__version__,
@@ -173,7 +153,7 @@ class _Run:
                 target=prepared.target,
                 sha256=self.benches[record.model_index].placed_runner.sha256,
             ),
-            launch="local" if prepared.device.facts.address == "local" else "shell",
+            launch="local" if prepared.device.is_this_machine else "shell",
             backend=record.backend,
             precision=request.settings.precision,
             threads=request.settings.threads,
@@ -256,7 +236,9 @@ class _Run:
         if isinstance(entry, Conditions):
             evidence = msgspec.structs.replace(evidence, conditions=(*evidence.conditions, entry))
         elif isinstance(entry, ImageScore):
-            evidence = msgspec.structs.replace(evidence, images=(*evidence.images, entry))
+            # A resumed batch scores an image again: the newer score counts, once.
+            others = tuple(image for image in evidence.images if image.index != entry.index)
+            evidence = msgspec.structs.replace(evidence, images=(*others, entry))
         elif entry.mode == "time":
             evidence = msgspec.structs.replace(evidence, trials=(*evidence.trials, entry))
         else:
@@ -269,7 +251,6 @@ class _Run:
     def finish(self, interrupted: bool) -> tuple[Record, ...]:
         """Note the conditions after, name the images that never ran, derive and seal."""
         if not self.evidence:
-            self.journal.finish(interrupted=interrupted)
             return ()
         after = observe(self.prepared.device, "after", utc_now())
         records = []
@@ -280,11 +261,14 @@ class _Run:
             if not interrupted:
                 self._name_unrun_images(planned)
             evidence = msgspec.structs.replace(
-                self.evidence[planned.record_id], finished=not interrupted
+                self.evidence[planned.record_id],
+                finished=not interrupted,
+                images=tuple(
+                    sorted(self.evidence[planned.record_id].images, key=lambda i: i.index)
+                ),
             )
             derived = derive(evidence, score_backend=self.prepared.request.score_backend)
             records.append(self.journal.seal(evidence, derived, finished=not interrupted))
-        self.journal.finish(interrupted=interrupted)
         return tuple(records)
 
     def _name_unrun_images(self, planned: PlannedRecord) -> None:
@@ -306,55 +290,13 @@ class _Run:
             self.observer.image_scored(score)
 
 
-def _request_json(prepared: Prepared) -> dict[str, object]:
-    """The request as stored with the run, so that it can be read and resumed later."""
-    request = prepared.request
-    return {
-        "device": prepared.device.facts.address,
-        "models": [
-            {"path": str(m.path.resolve()), "sha256": m.facts.sha256, "label": m.label}
-            for m in request.models
-        ],
-        "backend": request.settings.backend,
-        "precision": request.settings.precision,
-        "threads": request.settings.threads,
-        "core_mask": request.settings.core_mask,
-        "protocol": msgspec.to_builtins(request.settings.protocol),
-        "seed": request.settings.seed,
-        "dataset": str(request.dataset.root) if request.dataset else None,
-        "fit": request.fit,
-    }
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: a CI job that is cancelled keeps its trials."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with _handler(signal.SIGTERM, interrupt):
-        yield
-
-
-@contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """While records are sealed a second Ctrl-C must not tear them."""
-    with _handler(signal.SIGINT, signal.SIG_IGN), _handler(signal.SIGTERM, signal.SIG_IGN):
-        yield
-
-
-@contextmanager
-def _handler(
-    number: signal.Signals, action: Callable[[int, FrameType | None], None] | signal.Handlers
-) -> Iterator[None]:
-    try:
-        before = signal.signal(number, action)
-    except ValueError:
-        # Only the main thread may set handlers; runs in other threads go without.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
+def progress_of(evidence: Evidence, plan: Plan, record: PlannedRecord) -> Progress:
+    """What an open record's evidence says is done; a batch counts when all of it was scored."""
+    scored = {image.index for image in evidence.images}
+    batches = plan.batches.get(record.model_index, ())
+    done = 0
+    for batch in batches:
+        if not scored.issuperset(batch.items):
+            break
+        done += 1
+    return Progress(evidence.trials, evidence.image_trials, done)

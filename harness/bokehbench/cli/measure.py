@@ -1,0 +1,150 @@
+"""What happens to prepared runs: measure, deliver the document, show, and the exit code."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bokehbench.cli.output import Sink, clean, note, terminal_text, to_json
+
+if TYPE_CHECKING:
+    from bokehbench.facts import Evidence, Record
+    from bokehbench.facts.trial import Backend
+    from bokehbench.fleet import FleetOutcome
+    from bokehbench.session import Prepared
+    from bokehbench.store import Store
+
+RUN_FORMAT = "bokehbench-run/1"
+INTERRUPTED = 130
+DEVICE_TROUBLE = 3
+
+
+def new_run_id() -> str:
+    """An identifier for a run: when it began, in UTC, and six hexadecimal digits."""
+    from bokehbench.session import new_id
+
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{new_id()[:6]}"
+
+
+def json_sink(target: str | None) -> AbstractContextManager[Sink | None]:
+    """Where `--json` goes, opened before anything is measured; None when nobody asked."""
+    return nullcontext() if target is None else Sink(target, "--json")
+
+
+def measure(
+    devices: "Sequence[Prepared]",
+    store: "Store",
+    sink: Sink | None,
+    run_id: str,
+    earlier: "Mapping[str, Evidence] | None" = None,
+) -> int:
+    """Run, write the JSON document if one was asked for, show the table; the exit code."""
+    from bokehbench.cli.progress import Screen
+    from bokehbench.fleet import run_devices
+
+    with Screen(len(devices)) as screen:
+        outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, earlier)
+    # The document first: it is what a program waits for, and it needs no store.
+    code = _deliver(sink, outcome) if sink is not None else 0
+    request = devices[0].request
+    if sink is None or not sink.is_screen:
+        _show(outcome, request.score_backend)
+    for address, error in outcome.errors.items():
+        note(f"{address}: {error}")
+        code = max(code, error.exit_code)
+    _keep(outcome)
+    return exit_code(outcome, request.settings.backend, code)
+
+
+def _deliver(sink: Sink, outcome: "FleetOutcome") -> int:
+    """Write the document; a disk that filled up meanwhile costs the file, not the records."""
+    records = [record.to_json() for record in outcome.records]
+    document = {"format": RUN_FORMAT, "run_id": outcome.run_id, "records": records}
+    try:
+        sink.write(to_json(document))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        note(
+            f"{sink.name}: can't be written: {error.strerror}; the records are stored, "
+            f"`bokehbench records export --run {outcome.run_id}` writes them"
+        )
+        return 2
+    return 0
+
+
+def _show(outcome: "FleetOutcome", score_backend: "Backend") -> None:
+    from bokehbench.report import build_table
+
+    if outcome.records:
+        click.echo(
+            terminal_text(build_table(outcome.records, score_backend=score_backend)), nl=False
+        )
+    for record in outcome.records:
+        click.echo(summary(record))
+
+
+def _keep(outcome: "FleetOutcome") -> None:
+    """Say where the records are that the store did not take."""
+    if outcome.journal.broken is None:
+        return
+    path = outcome.journal.spill((Path.cwd(), Path.home()))
+    if path is not None:
+        note(f"records kept in {path}; `bokehbench records import {path}` stores them")
+    else:
+        note("no folder could be written: the records are only in what was printed")
+
+
+def summary(record: "Record") -> str:
+    """One Record in a few lines: the number, how sure it is, and what is wrong with it."""
+    evidence, derived = record.evidence, record.derived
+    latency = derived.latency
+    head = f"{clean(evidence.label or evidence.model.name)} · {evidence.backend}"
+    lines = [f"{head}: {derived.status}  (record {record.record_id})"]
+    if latency.median_ms is not None:
+        interval = ""
+        if latency.ci95_ms is not None:
+            low, high = latency.ci95_ms
+            interval = f" [{low:.2f}, {high:.2f}]"
+        peak = max((t.peak_memory_bytes or 0 for t in evidence.trials), default=0)
+        lines.append(
+            f"  median {latency.median_ms:.2f} ms{interval}, first {latency.first_ms or 0:.2f} ms, "
+            f"load {latency.load_ms or 0:.2f} ms, {latency.processes} processes, "
+            f"{latency.samples} samples, peak {peak / 2**20:.0f} MiB"
+        )
+    for finding in derived.findings:
+        lines.append(f"  {finding.code}: {clean(finding.message)}; {clean(finding.advice)}")
+    return "\n".join(lines)
+
+
+def exit_code(outcome: "FleetOutcome", backend: str, code: int) -> int:
+    """130 when cut short, else the highest of the records' and of `code`."""
+    if outcome.journal.broken is not None:
+        code = max(code, 2)
+    if outcome.interrupted:
+        note(
+            "interrupted: what was measured is kept, marked incomplete; "
+            f"`bokehbench run --resume {outcome.run_id}` goes on"
+        )
+        return INTERRUPTED
+    codes: dict[tuple[str, str], list[int]] = {}
+    for record in outcome.records:
+        facts = record.evidence
+        codes.setdefault((facts.device.address, facts.model.sha256), []).append(record_code(record))
+    # Under auto and all, a backend that fails beside one that works is an answer.
+    pick = min if backend in ("auto", "all") else max
+    return max([code, *(pick(found) for found in codes.values())])
+
+
+def record_code(record: "Record") -> int:
+    """The exit code that one Record calls for."""
+    if record.derived.status != "invalid":
+        return 0
+    failures = [t.failure for t in record.evidence.trials if t.failure is not None]
+    if "trial_failed" not in record.derived.reasons or not failures:
+        return 1
+    lost = all(failure.kind == "device_lost" for failure in failures)
+    return DEVICE_TROUBLE if lost else 4

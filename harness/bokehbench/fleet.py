@@ -1,0 +1,105 @@
+"""Several devices side by side: one thread and one queue a device, one run, one journal."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bokehbench.errors import BokehbenchError
+from bokehbench.facts import Evidence, Record
+from bokehbench.phone.launcher import Stop
+from bokehbench.session import Observer, Prepared, RunOutcome, execute
+from bokehbench.session.journal import Journal
+from bokehbench.session.request import request_json
+from bokehbench.session.signals import terminate_as_interrupt
+from bokehbench.store import Store
+
+STOP_AGAIN_SECONDS = 0.5
+
+
+@dataclass
+class FleetOutcome:
+    """What a run left on all of its devices. `errors` are of devices that ended early."""
+
+    run_id: str
+    journal: Journal
+    records: list[Record] = field(default_factory=list)
+    errors: dict[str, BokehbenchError] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def add(self, outcome: RunOutcome) -> None:
+        """Join one device's outcome."""
+        self.records += outcome.records
+        self.interrupted |= outcome.interrupted
+
+
+def run_devices(
+    devices: Sequence[Prepared],
+    store: Store,
+    observers: Callable[[Prepared], Observer],
+    warn: Callable[[str], None],
+    run_id: str,
+    earlier: Mapping[str, Evidence] | None = None,
+) -> FleetOutcome:
+    """Run what was prepared for each device; a device that fails does not stop the others.
+
+    Raises:
+        StoreError: the store can't be written; nothing has been measured yet.
+        BokehbenchError: the only device failed before anything was measured.
+    """
+    journal = Journal(store, run_id, warn)
+    journal.begin({"devices": [request_json(prepared) for prepared in devices]})
+    outcome = FleetOutcome(run_id, journal)
+    try:
+        if len(devices) == 1:
+            [prepared] = devices
+            done = execute(prepared, journal, observers(prepared), Stop(), earlier or {})
+            outcome.add(done)
+        else:
+            _side_by_side(devices, journal, observers, earlier or {}, outcome)
+    finally:
+        journal.finish(interrupted=outcome.interrupted or not outcome.records)
+    return outcome
+
+
+def _side_by_side(
+    devices: Sequence[Prepared],
+    journal: Journal,
+    observers: Callable[[Prepared], Observer],
+    earlier: Mapping[str, Evidence],
+    outcome: FleetOutcome,
+) -> None:
+    """A thread a device; Ctrl-C reaches this thread, which stops them all."""
+    stops = [Stop() for _ in devices]
+    results: list[RunOutcome | BaseException | None] = [None] * len(devices)
+
+    def work(number: int) -> None:
+        prepared = devices[number]
+        try:
+            results[number] = execute(
+                prepared, journal, observers(prepared), stops[number], earlier
+            )
+        except BaseException as error:
+            results[number] = error
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(devices))]
+    for thread in threads:
+        thread.start()
+    stopping = False
+    with terminate_as_interrupt():
+        while any(thread.is_alive() for thread in threads):
+            try:
+                for thread in threads:
+                    thread.join(STOP_AGAIN_SECONDS / len(threads))
+                if stopping:
+                    for stop in stops:
+                        stop.now()
+            except KeyboardInterrupt:
+                stopping = True
+    outcome.interrupted |= stopping
+    for prepared, result in zip(devices, results, strict=True):
+        if isinstance(result, RunOutcome):
+            outcome.add(result)
+        elif isinstance(result, BokehbenchError):
+            outcome.errors[prepared.device.facts.address] = result
+        elif result is not None:
+            raise result

@@ -1,0 +1,91 @@
+"""One command as the string that adb's shell takes, and its marks taken out of stderr.
+
+adbd runs our string with `sh -c` in a session of its own, and reports an exit only when
+nobody holds the pipes any more. So the string says its process id first, runs the command
+below itself, says the command's exit code, and then kills its process group: nothing that
+the command left behind holds the pipes, and the host knows at any time whom to kill. A
+sleeping guard in the same group ends the command when the link broke.
+"""
+
+import math
+import shlex
+from collections.abc import Sequence
+
+COMMAND_LIMIT = 60_000
+"""Bytes of one command: adb's request has four hexadecimal digits for its length."""
+
+GUARD_SECONDS = 1
+"""How long after the host's deadline the guard on the device kills what still runs."""
+
+
+def wrap(argv: Sequence[str], mark: str, seconds: float) -> bytes:
+    """The string for `sh -c`, with quoting that keeps every argument as it is.
+
+    Raises:
+        ValueError: an argument holds a NUL, which no program can be given.
+    """
+    if any("\0" in word for word in argv):
+        raise ValueError("embedded null byte")
+    guard = math.ceil(seconds) + GUARD_SECONDS
+    # fd 3 is the command's stderr; the shell's own, with its "Segmentation fault", is dropped.
+    text = (
+        f"echo '{mark}' $$ >&2; exec 3>&2 2>/dev/null; "
+        f"(sleep {guard}; kill -9 -$$) </dev/null >/dev/null 3>&- & "
+        f"(exec 2>&3 3>&-; exec {shlex.join(argv)}); "
+        f"e=$?; echo '{mark}' $e >&3; kill -9 -$$; exit $e"
+    )
+    return text.encode("utf-8", "surrogateescape")
+
+
+def kill_command(pid: int) -> bytes:
+    """The string that kills a wrapped command and all of its process group."""
+    return b"kill -9 -%d %d 2>/dev/null; true" % (pid, pid)
+
+
+class MarkFilter:
+    """Takes the marks of `wrap` out of stderr: the first holds the pid, the second the code.
+
+    The command's bytes pass as they are; no more than one unfinished mark is held back.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark.encode() + b" "
+        self._held = b""
+        self.pid: int | None = None
+        self.code: int | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The command's own bytes among these."""
+        data, self._held = self._held + data, b""
+        own = b""
+        while True:
+            before, mark, after = data.partition(self._mark)
+            if not mark:
+                keep = self._unfinished(data)
+                self._held = data[len(data) - keep :]
+                return own + data[: len(data) - keep]
+            number, newline, rest = after.partition(b"\n")
+            if not newline and len(after) < 12:
+                self._held = mark + after
+                return own + before
+            if newline and number.isdigit() and len(number) < 12:
+                self._take(int(number))
+                own, data = own + before, rest
+            else:
+                own, data = own + before + mark, after
+
+    def rest(self) -> bytes:
+        """What was held back, at the end of the stream."""
+        held, self._held = self._held, b""
+        return held
+
+    def _take(self, number: int) -> None:
+        if self.pid is None:
+            self.pid = number
+        else:
+            self.code = number
+
+    def _unfinished(self, data: bytes) -> int:
+        """Length of the end of `data` that may be the beginning of a mark."""
+        most = min(len(self._mark) - 1, len(data))
+        return next((n for n in range(most, 0, -1) if self._mark.startswith(data[-n:])), 0)

@@ -1,0 +1,66 @@
+"""Runner, engine and models onto a device, by content."""
+
+from collections.abc import Callable
+
+from bokehbench.engines import Engine, file_sha256
+from bokehbench.fidelity.protocols import get_protocol
+from bokehbench.phone.device import Device
+from bokehbench.phone.launcher import Bench, Stop
+from bokehbench.session.request import Prepared
+
+
+def place_all(
+    prepared: Prepared, put_blob: Callable[[bytes], str | None], stop: Stop
+) -> dict[int, Bench]:
+    """What every trial needs, on the device; one Bench a model, by the model's number.
+
+    Under the `challenge` protocol files that are there already are hashed again.
+
+    Raises:
+        TransferError: something did not arrive whole.
+    """
+    device, request, engine = prepared.device, prepared.request, prepared.engine
+    verify = request.settings.protocol.name == "challenge"
+    runner = device.place(
+        prepared.runner,
+        name="runner",
+        sha256=file_sha256(prepared.runner),
+        executable=True,
+        verify=verify,
+    )
+    library, folder = _place_engine(device, engine, verify)
+    rounding = get_protocol(request.fidelity_protocol).rounding
+    return {
+        number: Bench(
+            device=device,
+            model=model.facts,
+            io=model.io,
+            placed_model=device.place(
+                model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify
+            ),
+            placed_runner=runner,
+            engine=engine.name,
+            engine_library=library,
+            engine_folder=folder,
+            rounding=rounding,
+            put_blob=put_blob,
+            stop=stop,
+        )
+        for number, model in enumerate(request.models)
+    }
+
+
+def _place_engine(device: Device, engine: Engine, verify: bool) -> tuple[str, str]:
+    """Path of the engine's library on the device, and the folder of its accelerators."""
+    if device.is_this_machine:
+        # The engine is used where pip put it; any other device gets its own copy.
+        return str(engine.library), str(engine.library.parent)
+    facts = engine.facts
+    library = device.place(
+        engine.library, name=engine.library.name, sha256=facts.library_sha256, verify=verify
+    )
+    folder = library.folder
+    for path in engine.accelerators:
+        sha256 = facts.accelerators[path.name]
+        folder = device.place(path, name=path.name, sha256=sha256, verify=verify).folder
+    return library.path, folder

@@ -1,0 +1,94 @@
+"""A run that was cut short -> the request and the evidence to go on with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bokehbench.errors import UsageError
+from bokehbench.facts import Evidence, IoSpec, MeasurementProtocol
+from bokehbench.fidelity.pairs import Dataset, open_dataset
+from bokehbench.model.reader import read_model
+from bokehbench.schedule import Settings
+from bokehbench.session.request import ModelInput, RunRequest
+from bokehbench.store import RecordFilter, Store
+
+
+def find_requests(store: Store, run_id: str) -> list[dict[str, Any]]:
+    """The stored requests of a run, one a device.
+
+    Raises:
+        UsageError: no run has that id, or it came to its end.
+    """
+    for run in store.runs():
+        if run.run_id == run_id:
+            if run.state == "done":
+                raise UsageError(f"--resume {run_id}: that run came to its end")
+            return list(run.request["devices"])
+    raise UsageError(
+        f"--resume {run_id}: no such run in {store.name}; see `bokehbench records list`"
+    )
+
+
+def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
+    """The request of a run, its models and dataset read anew and known by their hashes.
+
+    Raises:
+        UsageError: a model or the dataset has changed since.
+    """
+    models = []
+    for entry in request["models"]:
+        path = Path(entry["path"])
+        facts = read_model(path)
+        if facts.sha256 != entry["sha256"]:
+            raise UsageError(f"--resume {run_id}: {path} has changed since; start a new run")
+        io = msgspec.convert(entry["io"], IoSpec)
+        models.append(ModelInput(path, facts, io, entry["label"]))
+    return RunRequest(
+        models=tuple(models),
+        settings=Settings(
+            backend=request["backend"],
+            precision=request["precision"],
+            threads=request["threads"],
+            core_mask=request["core_mask"],
+            protocol=msgspec.convert(request["protocol"], MeasurementProtocol),
+            seed=request["seed"],
+        ),
+        dataset=_dataset(request, run_id, models),
+        fit=request["fit"],
+        fidelity_protocol=request["fidelity_protocol"],
+        score_backend=request["score_backend"],
+    )
+
+
+def _dataset(request: Mapping[str, Any], run_id: str, models: list[ModelInput]) -> Dataset | None:
+    if request["dataset"] is None:
+        return None
+    dataset = open_dataset(Path(request["dataset"]), sources=dataset_sources(models))
+    if dataset.digest != request["dataset_digest"]:
+        raise UsageError(f"--resume {run_id}: {dataset.root} has changed since; start a new run")
+    return dataset
+
+
+def dataset_sources(models: "list[ModelInput] | tuple[ModelInput, ...]") -> tuple[str, ...]:
+    """The folders of a dataset that these models' inputs are made from."""
+    wanted = {"original": None}
+    for model in models:
+        for spec in model.io.inputs:
+            wanted[spec.source] = None
+            if spec.channels == "rgbd":
+                wanted["original_depth"] = None
+    return tuple(wanted)
+
+
+def record_ids(request: Mapping[str, Any]) -> Callable[[], str]:
+    """The record ids of the first plan, in its order: the same plan gets the same ids."""
+    ids: Iterator[str] = iter([record_id for record_id, *_ in request["records"]])
+    return lambda: next(ids)
+
+
+def open_evidence(store: Store, run_id: str) -> dict[str, Evidence]:
+    """What the unsealed records of a run hold so far."""
+    rows = list(store.list(RecordFilter(run_id=run_id)))
+    return {row.record_id: store.read_open(row.record_id) for row in rows if row.state != "sealed"}

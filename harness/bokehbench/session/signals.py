@@ -1,0 +1,40 @@
+"""Signals of a run: which end it, and when none may."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: a CI job that is cancelled keeps its trials."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handler(signal.SIGTERM, interrupt):
+        yield
+
+
+@contextmanager
+def no_interrupts() -> Iterator[None]:
+    """While records are sealed a second Ctrl-C must not tear them."""
+    with _handler(signal.SIGINT, signal.SIG_IGN), _handler(signal.SIGTERM, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handler(
+    number: signal.Signals, action: Callable[[int, FrameType | None], None] | signal.Handlers
+) -> Iterator[None]:
+    try:
+        before = signal.signal(number, action)
+    except ValueError:
+        # Only the main thread may set handlers; runs in other threads go without.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
