@@ -26,10 +26,12 @@ class FleetOutcome:
     errors: dict[str, BokehbenchError] = field(default_factory=dict)
     interrupted: bool = False
 
-    def add(self, outcome: RunOutcome) -> None:
+    def add(self, address: str, outcome: RunOutcome) -> None:
         """Join one device's outcome."""
         self.records += outcome.records
         self.interrupted |= outcome.interrupted
+        if outcome.lost is not None:
+            self.errors[address] = outcome.lost
 
 
 def run_devices(
@@ -53,11 +55,12 @@ def run_devices(
         if len(devices) == 1:
             [prepared] = devices
             done = execute(prepared, journal, observers(prepared), Stop(), earlier or {})
-            outcome.add(done)
+            outcome.add(prepared.device.facts.address, done)
         else:
             _side_by_side(devices, journal, observers, earlier or {}, outcome)
     finally:
-        journal.finish(interrupted=outcome.interrupted or not outcome.records)
+        whole = bool(outcome.records) and not outcome.errors and not outcome.interrupted
+        journal.finish(interrupted=not whole)
     return outcome
 
 
@@ -97,9 +100,10 @@ def _side_by_side(
                 stopping = True
     outcome.interrupted |= stopping
     for prepared, result in zip(devices, results, strict=True):
+        address = prepared.device.facts.address
         if isinstance(result, RunOutcome):
-            outcome.add(result)
+            outcome.add(address, result)
         elif isinstance(result, BokehbenchError):
-            outcome.errors[prepared.device.facts.address] = result
+            outcome.errors[address] = result
         elif result is not None:
             raise result

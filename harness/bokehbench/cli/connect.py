@@ -5,7 +5,12 @@ from pathlib import Path
 
 from bokehbench.engines import Engine, find_engine
 from bokehbench.errors import DeviceError, UsageError
-from bokehbench.phone.address import Address, parse_address
+from bokehbench.phone.address import (
+    DEFAULT_ADB_SERVER,
+    Address,
+    host_and_port,
+    parse_address,
+)
 from bokehbench.phone.device import Device
 from bokehbench.phone.transport import Transport
 from bokehbench.profile import (
@@ -42,7 +47,7 @@ def connect(
         DeviceError: there is no such device, or it does not answer.
     """
     if address is None:
-        raise UsageError("no device given; `--device local` is this machine")
+        raise UsageError(f"no device given; {_choices(adb_server)}")
     device = Device.connect(open_transport(parse_address(address), adb_server))
     profiles = load_profiles(profile_folders())
     if profile_name is None:
@@ -57,16 +62,65 @@ def open_transport(address: Address, adb_server: str | None) -> Transport:
     """The link to a device; nothing is sent yet.
 
     Raises:
-        DeviceError: this kind of link is not available.
+        UsageError: `adb_server` is not HOST:PORT.
+        DeviceError: no adb server runs, and none can be started.
     """
     if address.kind == "local":
         from bokehbench.phone.local import LocalTransport
 
         return LocalTransport(local_root())
-    raise DeviceError(
-        f"device {address.text}: unknown; `bokehbench devices` lists what can be used"
-        + (f" ({adb_server})" if adb_server else "")
-    )
+    if address.kind == "server":
+        from bokehbench.phone.server import ServerTransport
+
+        host, port = server_address(adb_server)
+        ensure_server(host, port)
+        return ServerTransport(address.text, host=host, port=port)
+    from bokehbench.phone.direct import DirectTransport
+
+    text = f"tcp:{address.host}:{address.port}" if address.kind == "tcp" else address.text
+    return DirectTransport(text)
+
+
+def server_address(adb_server: str | None) -> tuple[str, int]:
+    """Host and port of the adb server that `--adb-server` names.
+
+    Raises:
+        UsageError: it is not HOST:PORT.
+    """
+    if adb_server is None:
+        return DEFAULT_ADB_SERVER
+    return host_and_port(adb_server, DEFAULT_ADB_SERVER[1], f"--adb-server {adb_server}")
+
+
+def ensure_server(host: str, port: int) -> None:
+    """Start an adb server on this machine when none runs there and `adb` is on the PATH.
+
+    Raises:
+        DeviceError: none runs and none can be started; the message names the other ways.
+    """
+    import shutil
+
+    from bokehbench.phone.server import AdbServer, server_version, start_server
+
+    try:
+        server_version(AdbServer(host, port))
+    except DeviceError:
+        if host not in ("127.0.0.1", "localhost", "::1") or shutil.which("adb") is None:
+            raise
+        start_server(port=port)
+
+
+def _choices(adb_server: str | None) -> str:
+    """What could be named instead of nothing."""
+    from bokehbench.phone.server import list_devices
+
+    try:
+        serials = [device.serial for device in list_devices(*server_address(adb_server))]
+    except DeviceError:
+        serials = []
+    if not serials:
+        return "`--device local` is this machine"
+    return f"name one with --device: {', '.join([*serials, 'local'])}"
 
 
 def profile_folders() -> list[Path]:

@@ -80,6 +80,13 @@ Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the records as JSON.")
 @store_option
 @adb_option
+@click.option(
+    "--recovery-seconds",
+    type=click.FloatRange(0),
+    default=60,
+    show_default=True,
+    help="How long a lost device may take to come back.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut short.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and touch nothing.")
 def command(
@@ -101,6 +108,7 @@ def command(
     json_target: str | None,
     store: str | None,
     adb_server: str | None,
+    recovery_seconds: float,
     resume: str | None,
     dry_run: bool,
 ) -> int:
@@ -147,6 +155,7 @@ def command(
                 fit=fit or "error",
                 fidelity_protocol="mai22",
                 score_backend=score_backend,
+                recovery_seconds=recovery_seconds,
             ),
         )
         for connection in connections

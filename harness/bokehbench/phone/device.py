@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import posixpath
 import re
+import secrets
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ SHORT_SECONDS = 30.0
 
 PUSH_SECONDS = 600.0
 """Deadline of placing one file."""
+
+LEFTOVER_MINUTES = 24 * 60
+"""A work folder this old belongs to a run that died: no trial lasts a day."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -104,7 +108,8 @@ class Device:
         known = self.shell(look, target, folder, seconds=PUSH_SECONDS).stdout.split()
         if known == [str(size).encode(), sha256.encode()][: 2 if verify else 1]:
             return Placed(target, sha256, 0)
-        arriving = posixpath.join(folder, f"arriving-{name}")
+        # A name of its own: two hosts may be placing the same bytes at once.
+        arriving = posixpath.join(folder, f"arriving-{secrets.token_hex(4)}-{name}")
         self.transport.push(source, arriving, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
         mode = "0555" if executable else "0444"
         result = self.shell(
@@ -136,10 +141,31 @@ class Device:
             with contextlib.suppress(DeviceError):
                 self.shell('rm -rf "$1"', folder)
 
+    def collect(self) -> None:
+        """Remove what runs that died a day ago or earlier left in our folder."""
+        old = f"-mmin +{LEFTOVER_MINUTES}"
+        self.shell(
+            f'find "$1/work" -mindepth 1 -maxdepth 1 {old} -exec rm -rf {{}} + 2>/dev/null; '
+            f'find "$1" -mindepth 2 -maxdepth 2 -name "arriving-*" {old} -exec rm -f {{}} + '
+            "2>/dev/null; true",
+            self.transport.root,
+        )
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the device runs a command now; a link that broke is made anew."""
+        try:
+            result = self.shell("echo here", seconds=seconds)
+        except DeviceError:
+            return False
+        return result.stdout == b"here\n" and result.exit_code == 0
+
     def kill(self, pid_file: str) -> None:
-        """Kill the process whose pid a file on the device holds, if it still runs."""
+        """Kill the process whose pid a file on the device holds, and its group, if they run."""
         with contextlib.suppress(DeviceError):
-            self.shell('[ -s "$1" ] && kill -9 "$(cat "$1")" 2>/dev/null; true', pid_file)
+            self.shell(
+                '[ -s "$1" ] && p=$(cat "$1") && kill -9 "-$p" "$p" 2>/dev/null; true',
+                pid_file,
+            )
 
     def read_small(self, path: str, limit_bytes: int = 1 << 16) -> bytes | None:
         """The first bytes of a file on the device, or None when there is no such file."""

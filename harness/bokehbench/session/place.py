@@ -21,6 +21,7 @@ def place_all(
     """
     device, request, engine = prepared.device, prepared.request, prepared.engine
     verify = request.settings.protocol.name == "challenge"
+    device.collect()
     runner = device.place(
         prepared.runner,
         name="runner",

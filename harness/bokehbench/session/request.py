@@ -16,6 +16,9 @@ from bokehbench.phone.device import Device
 from bokehbench.profile import DeviceProfile
 from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
 
+RECOVERY_SECONDS = 60.0
+"""How long a device that was lost may take to come back before the run ends."""
+
 
 @dataclass(frozen=True)
 class ModelInput:
@@ -37,6 +40,7 @@ class RunRequest:
     fit: Fit
     fidelity_protocol: str
     score_backend: Backend
+    recovery_seconds: float = RECOVERY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "fit": request.fit,
         "fidelity_protocol": request.fidelity_protocol,
         "score_backend": request.score_backend,
+        "recovery_seconds": request.recovery_seconds,
         "records": [[r.record_id, r.model_index, r.backend] for r in prepared.plan.records],
     }
 

@@ -59,6 +59,7 @@ def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
         fit=request["fit"],
         fidelity_protocol=request["fidelity_protocol"],
         score_backend=request["score_backend"],
+        recovery_seconds=request["recovery_seconds"],
     )
 
 

@@ -1,6 +1,8 @@
 """Execute a prepared run on one device: trial after trial into Records."""
 
+import contextlib
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -8,7 +10,7 @@ import msgspec
 
 from bokehbench import __version__
 from bokehbench.derive import derive
-from bokehbench.errors import DeviceError
+from bokehbench.errors import DeviceError, DeviceLost
 from bokehbench.facts import (
     Conditions,
     Evidence,
@@ -20,8 +22,16 @@ from bokehbench.facts import (
 )
 from bokehbench.phone.conditions import observe, settle
 from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
+from bokehbench.phone.transport import Deadline
 from bokehbench.runners.protocol import PROTOCOL
-from bokehbench.schedule import Plan, PlannedRecord, Progress, next_trial, trials_left
+from bokehbench.schedule import (
+    Plan,
+    PlannedRecord,
+    Progress,
+    is_lost,
+    next_trial,
+    trials_left,
+)
 from bokehbench.session.images import ImageBench
 from bokehbench.session.journal import Journal
 from bokehbench.session.observer import Observer
@@ -29,13 +39,16 @@ from bokehbench.session.place import place_all
 from bokehbench.session.request import Prepared
 from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
 
+ANSWER_SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What one device's run left: its Records, and whether it was cut short."""
+    """What one device's run left: its Records, whether it was cut short, and by what."""
 
     records: tuple[Record, ...]
     interrupted: bool
+    lost: DeviceLost | None = None
 
 
 def new_id() -> str:
@@ -62,20 +75,25 @@ def execute(
         DeviceError: the device can't take the model or the runner.
     """
     run = _Run(prepared, journal, observer, stop, earlier)
-    interrupted = True
+    finished = interrupted = False
+    lost: DeviceLost | None = None
     try:
         with terminate_as_interrupt():
             run.place()
             run.settle()
             run.loop()
-            interrupted = False
+            finished = True
     except KeyboardInterrupt:
-        pass
+        interrupted = True
+    except DeviceLost as error:
+        if not run.evidence:
+            raise
+        lost = error
     finally:
         # Also on an error: whatever was measured is kept, as unfinished as it is.
         with no_interrupts():
-            records = run.finish(interrupted)
-    return RunOutcome(records, interrupted)
+            records = run.finish(finished=finished)
+    return RunOutcome(records, interrupted, lost)
 
 
 class _Run:
@@ -128,10 +146,9 @@ class _Run:
             self._begin(record)
             model = self.prepared.request.models[record.model_index]
             self.observer.trial_started(spec, model.label or model.facts.name)
-            if spec.mode == "time":
-                self._timed(spec, record)
-            else:
-                self._images(spec, record)
+            trial = self._timed(spec, record) if spec.mode == "time" else self._images(spec, record)
+            if trial is not None and is_lost(trial):
+                self._recover()
 
     def _begin(self, record: PlannedRecord) -> None:
         """Open a record when its first process is about to start."""
@@ -169,7 +186,28 @@ class _Run:
         self.done[record.record_id] = Progress()
         self.journal.begin_record(evidence)
 
-    def _timed(self, spec: TrialSpec, record: PlannedRecord) -> None:
+    def _recover(self) -> None:
+        """Wait for a lost device, and see that what it needs is still there.
+
+        Raises:
+            DeviceLost: it did not come back in time; the run can be resumed.
+        """
+        device, seconds = self.prepared.device, self.prepared.request.recovery_seconds
+        self.observer.warn(f"device lost; waiting up to {seconds:.0f} s for it to come back")
+        deadline = Deadline.after(seconds)
+        while deadline.remaining() > 0:
+            self.stop.check()
+            if device.answers(min(ANSWER_SECONDS, deadline.remaining())):
+                with contextlib.suppress(DeviceError):
+                    self.place()
+                    return
+            time.sleep(min(1.0, deadline.remaining()))
+        raise DeviceLost(
+            f"{device.facts.address}: lost, and not back within {seconds:.0f} s; "
+            f"`bokehbench run --resume {self.journal.run_id}` goes on where it stopped"
+        )
+
+    def _timed(self, spec: TrialSpec, record: PlannedRecord) -> Trial:
         started = utc_now()
         try:
             trial = run_timed(self.benches[record.model_index], spec)
@@ -179,8 +217,9 @@ class _Run:
         progress = self.done[record.record_id]
         self.done[record.record_id] = replace(progress, trials=(*progress.trials, trial))
         self.observer.trial_ended(spec, trial)
+        return trial
 
-    def _images(self, spec: TrialSpec, record: PlannedRecord) -> None:
+    def _images(self, spec: TrialSpec, record: PlannedRecord) -> Trial | None:
         """One batch: load, run, score each output as it is pulled, note what is missing."""
         bench = self._image_bench(record.model_index)
         loaded = bench.load(spec.items)
@@ -199,12 +238,16 @@ class _Run:
                 )
             except DeviceError as error:
                 trial = failed_trial(spec, error, started)
-            if trial.failure is not None:
+            if trial.failure is not None and not is_lost(trial):
                 # Outputs of a process that did not end well prove nothing.
                 why = trial.failure.message
                 scored.update({index: bench.lost(index, why) for index in spec.items})
-            for index in spec.items:
-                scored.setdefault(index, bench.lost(index, "no output came back"))
+            if is_lost(trial):
+                # The batch is run again; nothing is said of its images yet.
+                scored.clear()
+            else:
+                for index in spec.items:
+                    scored.setdefault(index, bench.lost(index, "no output came back"))
             self._note(record.record_id, trial)
         for score in sorted(scored.values(), key=lambda s: s.index):
             self._note(record.record_id, score)
@@ -212,11 +255,12 @@ class _Run:
         progress = self.done[record.record_id]
         self.done[record.record_id] = replace(
             progress,
-            batches_done=progress.batches_done + 1,
+            batches_done=progress.batches_done + (trial is None or not is_lost(trial)),
             image_trials=(*progress.image_trials, *((trial,) if trial else ())),
         )
         if trial is not None:
             self.observer.trial_ended(spec, trial)
+        return trial
 
     def _image_bench(self, model_index: int) -> ImageBench:
         if model_index not in self.images:
@@ -248,7 +292,7 @@ class _Run:
         self.evidence[record_id] = evidence
         self.journal.append(record_id, entry)
 
-    def finish(self, interrupted: bool) -> tuple[Record, ...]:
+    def finish(self, *, finished: bool) -> tuple[Record, ...]:
         """Note the conditions after, name the images that never ran, derive and seal."""
         if not self.evidence:
             return ()
@@ -258,17 +302,17 @@ class _Run:
             if planned.record_id not in self.evidence:
                 continue
             self._note(planned.record_id, after)
-            if not interrupted:
+            if finished:
                 self._name_unrun_images(planned)
             evidence = msgspec.structs.replace(
                 self.evidence[planned.record_id],
-                finished=not interrupted,
+                finished=finished,
                 images=tuple(
                     sorted(self.evidence[planned.record_id].images, key=lambda i: i.index)
                 ),
             )
             derived = derive(evidence, score_backend=self.prepared.request.score_backend)
-            records.append(self.journal.seal(evidence, derived, finished=not interrupted))
+            records.append(self.journal.seal(evidence, derived, finished=finished))
         return tuple(records)
 
     def _name_unrun_images(self, planned: PlannedRecord) -> None:
