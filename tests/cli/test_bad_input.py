@@ -154,8 +154,11 @@ def test_references_of_another_size(bokehbench: Command, model: Path, pairs: Pat
 
 
 def test_unknown_device_and_none(bokehbench: Command, model: Path) -> None:
-    refused(bokehbench("run", "--device", "R58M123", model), 3, "R58M123", "bokehbench devices")
-    refused(bokehbench("run", model), 2, "--device local")
+    nobody = ("--adb-server", "127.0.0.1:1")
+    refused(bokehbench("run", "--device", "R58M123", model, *nobody), 3, "adb start-server", "tcp:")
+    refused(bokehbench("run", "--device", "tcp:127.0.0.1:1", model), 3, "127.0.0.1:1", "adb tcpip")
+    refused(bokehbench("run", "--device", "tcp:nowhere:x", model), 2, "HOST:PORT")
+    refused(bokehbench("run", model, *nobody), 2, "--device local")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,12 @@ from tests.support.command import Command
 
 @pytest.mark.parametrize(
     ("psnr", "ms", "printed"),
-    [("22.76", "28.1", "74"), ("22.89", "89.3", "28"), ("20.08", "112", "0.5"), ("23.28", "3512", "1.2")],
+    [
+        ("22.76", "28.1", "74"),
+        ("22.89", "89.3", "28"),
+        ("20.08", "112", "0.5"),
+        ("23.28", "3512", "1.2"),
+    ],
 )
 def test_the_scored_rows_of_the_challenge(
     bokehbench: Command, psnr: str, ms: str, printed: str
@@ -55,14 +60,18 @@ def test_a_run_without_images_imports_no_numpy(bokehbench: Command, model: objec
 
 
 def test_devices_and_doctor(bokehbench: Command) -> None:
-    [device] = bokehbench("devices", "--json").json()["devices"]
+    listed = bokehbench("devices", "--json", "--adb-server", "127.0.0.1:1").json()
+    [device] = listed["devices"]
+    assert "no adb server" in listed["adb_server"]
     assert device["address"] == "local"
     assert device["cores"] >= 1
     assert device["profile"] == "generic-linux"
-    doctor = bokehbench("doctor", "--json")
+    doctor = bokehbench("doctor", "--json", "--adb-server", "127.0.0.1:1")
     assert doctor.code == 0, doctor.out
     states = {check["name"]: check["state"] for check in doctor.json()["checks"]}
-    assert states["runner"] == states["engine"] == states["store"] == "ok"
+    wanted = ("runner", "engine", "store", "device local", "  its folder", "  its programs")
+    assert [states[name] for name in wanted] == ["ok"] * len(wanted)
+    assert states["adb server"] == "absent"
 
 
 def test_doctor_names_the_cure(bokehbench: Command) -> None:

@@ -187,7 +187,7 @@ def runner_pids(home: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            program = os.readlink(entry / "exe")
+            program = str((entry / "exe").readlink())
         except OSError:
             continue
         if program.startswith(str(home / "cache")):

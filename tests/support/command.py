@@ -56,13 +56,15 @@ class Command:
             "XDG_DATA_HOME": str(self.home / "data"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "BOKEHBENCH_STORE": str(self.store),
+            # Nobody listens there; the user's own adb server is none of a test's business.
+            "BOKEHBENCH_ADB_SERVER": "127.0.0.1:1",
             **self.environment,
         }
 
     def start(self, *words: object) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "bokehbench", *map(os.fspath, map(_word, words))],
+            [sys.executable, "-m", "bokehbench", *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -80,7 +82,3 @@ class Command:
                 process.send_signal(signal.SIGKILL)
                 raise
         return Ended(process.returncode, out, err)
-
-
-def _word(word: object) -> str | Path:
-    return word if isinstance(word, Path) else str(word)

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 import click
 
-from bokehbench.cli.connect import connect, equip, local_root
-from bokehbench.cli.options import store_option
+from bokehbench.cli.connect import connect, equip, local_root, server_address
+from bokehbench.cli.options import adb_option, store_option
 from bokehbench.cli.output import clean, to_json
-from bokehbench.errors import BokehbenchError
+from bokehbench.engines import find_engine
+from bokehbench.errors import BokehbenchError, DeviceError
+from bokehbench.phone.device import Device
+from bokehbench.runners import bundled_runner
+
+NEEDED_MIB = 64
+"""Room for an engine, a runner, a small model and one batch of images."""
+
+PROGRAMS = ("sha256sum", "wc", "head", "cut", "cat", "chmod", "mv", "rm", "mkdir", "find", "kill")
 
 
 @dataclass(frozen=True)
@@ -22,30 +30,66 @@ class Check:
 
 
 @click.command("doctor")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="DEV",
+    help="Check a device too.  [default: local]",
+)
+@adb_option
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(store: str | None, as_json: bool) -> int:
-    """Check this installation: runner, engine, device `local`, store.
+def command(
+    devices: tuple[str, ...], adb_server: str | None, store: str | None, as_json: bool
+) -> int:
+    """Check this installation, the adb server, the store, and devices.
 
-    Ends with exit code 4 when something needed is missing.
+    Each line says what is there, or what to do. Ends with exit code 4 when something that is
+    needed is missing here, 3 when a device can't be used.
     """
     checks = [
         Check("python", lambda: sys.version.split()[0]),
         Check("runner", _runner),
         Check("engine", _engine),
-        Check("device local", _device),
         Check("gpu accelerator", _accelerator, needed=False),
         Check("store", lambda: _store(store)),
         Check("postgresql driver", _psycopg, needed=False),
+        Check("adb server", lambda: _adb(adb_server), needed=False),
     ]
     results = [_ask(check) for check in checks]
-    bad = any(row["state"] == "missing" for row in results)
+    broken = any(row["state"] == "missing" for row in results)
+    unusable = False
+    for address in devices or ("local",):
+        rows = _device_rows(address, adb_server)
+        unusable |= any(row["state"] == "missing" for row in rows)
+        results += rows
     if as_json:
-        click.echo(to_json({"checks": results, "ok": not bad}), nl=False)
+        click.echo(to_json({"checks": results, "ok": not (broken or unusable)}), nl=False)
     else:
         for row in results:
             click.echo(f"{row['state']:<8} {row['name']:<18} {clean(row['text'])}")
-    return 4 if bad else 0
+    return 4 if broken else 3 if unusable else 0
+
+
+def _device_rows(address: str, adb_server: str | None) -> list[dict[str, str]]:
+    """What a device has to have, asked in order; without a link the rest is not asked."""
+    found: list[Device] = []
+
+    def link() -> str:
+        connection = connect(address, None, adb_server)
+        found.append(connection.device)
+        facts = connection.device.facts
+        return f"answers; {facts.platform} {facts.abi}, profile {connection.profile.name}"
+
+    rows = [_ask(Check(f"device {address}", link))]
+    if found:
+        [device] = found
+        rows.append(_ask(Check("  its engine", lambda: _engine_for(device))))
+        rows.append(_ask(Check("  its folder", lambda: _folder(device))))
+        rows.append(_ask(Check("  free space", lambda: _space(device))))
+        rows.append(_ask(Check("  its programs", lambda: _programs(device))))
+    return rows
 
 
 def _ask(check: Check) -> dict[str, str]:
@@ -93,15 +137,54 @@ def _accelerator() -> str:
     return f"{engine.accelerators[0].name}, {gpu}"
 
 
-def _device() -> str:
-    device = connect("local", None).device
-    probe = 'd="$1/doctor.$$" && printf "#!/bin/sh\\necho runs\\n" > "$d" && chmod 700 "$d" && "$d"'
+def _engine_for(device: Device) -> str:
+    facts = device.facts
+    target, _ = bundled_runner(facts.platform, facts.abi)
+    engine = find_engine("litert", facts.platform, facts.abi, gpu=False)
+    return f"{engine.name} {engine.version}, runner {target}"
+
+
+def _folder(device: Device) -> str:
+    script = (
+        'mkdir -p "$1" && d="$1/doctor.$$" && printf "#!/bin/sh\\necho runs\\n" > "$d" '
+        '&& chmod 700 "$d" && "$d"; s=$?; rm -f "$d"; exit $s'
+    )
     out = device.check_shell(
-        "its folder can't run programs (mounted noexec?); set XDG_CACHE_HOME elsewhere",
-        f'{probe}; s=$?; rm -f "$d"; exit $s',
+        "its folder can't be written or run programs; is it full, or mounted noexec?",
+        script,
         device.transport.root,
     )
     return f"{device.transport.root}: writable, {out.strip()} programs"
+
+
+def _space(device: Device) -> str:
+    out = device.check_shell("free space", 'df -k "$1" | tail -n 1', device.transport.root)
+    numbers = [int(word) for word in out.split() if word.isdigit()]
+    # Filesystem, 1K-blocks, used, available: the third number on every df we met.
+    free = numbers[2] / 1024 if len(numbers) >= 3 else 0.0
+    if free < NEEDED_MIB:
+        raise DeviceError(f"{free:.0f} MiB free; {NEEDED_MIB} MiB are needed: remove something")
+    return f"{free:.0f} MiB"
+
+
+def _programs(device: Device) -> str:
+    """The programs that placing and cleaning up need, on the device's own PATH."""
+    out = device.check_shell(
+        "its programs",
+        'for p in "$@"; do command -v "$p" >/dev/null 2>&1 || echo "$p"; done',
+        *PROGRAMS,
+    )
+    if out.split():
+        raise DeviceError(f"{', '.join(out.split())} missing; this device can't be used")
+    return "all there"
+
+
+def _adb(adb_server: str | None) -> str:
+    from bokehbench.phone.server import AdbServer, list_devices, server_version
+
+    host, port = server_address(adb_server)
+    version = server_version(AdbServer(host, port))
+    return f"{host}:{port}, version {version}, {len(list_devices(host, port))} devices"
 
 
 def _store(url: str | None) -> str:

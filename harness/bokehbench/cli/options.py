@@ -23,6 +23,7 @@ store_option = click.option(
 adb_option = click.option(
     "--adb-server",
     metavar="HOST:PORT",
+    envvar="BOKEHBENCH_ADB_SERVER",
     help="The adb server for serials.  [default: 127.0.0.1:5037]",
 )
 

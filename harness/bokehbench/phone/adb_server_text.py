@@ -55,11 +55,14 @@ _CURES = (
 )
 
 
+def advice_for(message: str) -> str | None:
+    """What to do about a state or an error of the server, where we know it."""
+    lower = message.lower()
+    return next((advice for word, advice in _CURES if word in lower), None)
+
+
 def cure(message: str, server: str) -> str:
     """An error of the server in one line, with what to do about it."""
     first = message.strip().splitlines()[0][:300] if message.strip() else "no reason given"
-    lower = message.lower()
-    for word, advice in _CURES:
-        if word in lower:
-            return f"adb server at {server}: {first}; {advice}"
-    return f"adb server at {server}: {first}"
+    advice = advice_for(message)
+    return f"adb server at {server}: {first}" + (f"; {advice}" if advice else "")
