@@ -1,6 +1,6 @@
 """Memory of harness and runner over growing datasets of mixed sizes; it has to stay flat.
 
-    python benchmarks/dataset_memory.py [--pairs 25 100 200]
+python benchmarks/dataset_memory.py [--pairs 25 100 200]
 """
 
 import argparse

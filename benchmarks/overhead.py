@@ -1,6 +1,6 @@
 """What the harness adds to a run beyond the runner's own life, and how fast `--help` starts.
 
-    python benchmarks/overhead.py [--rounds 15]
+python benchmarks/overhead.py [--rounds 15]
 """
 
 import argparse
@@ -34,7 +34,7 @@ def run_overhead(folder: Path) -> float:
     out = subprocess.run(words, check=True, capture_output=True).stdout
     wall = time.perf_counter() - begin
     [trial] = json.loads(out)["records"][0]["trials"]
-    return wall - trial["wall_ns"] / 1e9
+    return float(wall - trial["wall_ns"] / 1e9)
 
 
 def help_seconds() -> float:

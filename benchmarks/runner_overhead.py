@@ -43,7 +43,7 @@ def invoke_ms(model: Path, threads: int, warmups: int, runs: int) -> float:
     """Median of Interpreter.invoke() in one fresh process."""
     words = [sys.executable, "-c", INVOKE, model, threads, warmups, runs]
     out = subprocess.run([str(w) for w in words], check=True, capture_output=True).stdout
-    return statistics.median(json.loads(out)) / 1e6
+    return float(statistics.median(json.loads(out)) / 1e6)
 
 
 def google_ms(model: Path, threads: int, warmups: int, runs: int) -> float:

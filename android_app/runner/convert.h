@@ -16,6 +16,8 @@ struct value_range {
 
 void bytes_to_tensor(const struct tensor_spec *spec, const uint8_t *bytes, size_t elements,
                      void *tensor);
+/* The rule for one element. tensor_to_output gives the same, faster. */
+uint8_t byte_of_real(const struct tensor_spec *spec, double real, enum rounding rounding);
 /* `out` has one byte or one float an element, as `format` says. */
 void tensor_to_output(const struct tensor_spec *spec, const void *tensor, size_t elements,
                       enum rounding rounding, enum output_format format, void *out,

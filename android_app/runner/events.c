@@ -159,6 +159,10 @@ void event_close(struct events *events, char bracket) {
     events->comma = true;
 }
 
+bool events_heard(const struct events *events, struct failure *failure) {
+    return !events->broken || fail(failure, FAILURE_IO_ERROR, "nobody takes the events");
+}
+
 void events_done(struct events *events) {
     char digest[SHA256_TEXT];
     sha256_text(&events->sha, digest);

@@ -2,6 +2,7 @@
 #ifndef BOKEHBENCH_EVENTS_H
 #define BOKEHBENCH_EVENTS_H
 
+#include "failure.h"
 #include "sha256.h"
 
 struct events {
@@ -29,6 +30,9 @@ void event_bool(struct events *events, const char *key, bool value);
 void event_null(struct events *events, const char *key);
 void event_open(struct events *events, const char *key, char bracket); /* '[' or '{' */
 void event_close(struct events *events, char bracket);                 /* ']' or '}' */
+
+/* False when a write failed: the host is gone, and going on would only heat the phone. */
+bool events_heard(const struct events *events, struct failure *failure);
 
 /* The last line: `done` with the count and digest of all lines before it. */
 void events_done(struct events *events);

@@ -7,8 +7,8 @@
  *   text     snprintf vsnprintf strtod
  *   files    openat close read write lseek
  *            renameat unlinkat dup dup2
- *   process  getpid _exit signal setitimer sched_setaffinity sched_getaffinity
- *            getrusage clock_gettime
+ *   process  getpid _exit signal sigemptyset sigaddset sigprocmask setitimer
+ *            sched_setaffinity sched_getaffinity getrusage clock_gettime prctl
  *   loading  dlopen dlsym dlerror
  */
 #ifndef BOKEHBENCH_LIBC_H
@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>

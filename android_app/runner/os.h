@@ -6,10 +6,14 @@
 
 uint64_t now_ns(void);
 
-/* The process ends with EXIT_DEADLINE after that time, whatever it is doing. */
-bool arm_deadline(uint64_t deadline_ms, struct failure *failure);
+/* The process ends with EXIT_DEADLINE when now_ns() gets there, whatever it is doing. Again after
+ * foreign code was loaded, which may have taken the signal or the timer for itself. */
+bool arm_deadline(uint64_t deadline_ns, struct failure *failure);
 
 /* Threads that the engine starts later inherit it. */
+/* Ends this process when the one that started it ends. */
+void end_with_parent(void);
+
 bool set_cores(uint64_t mask, struct failure *failure);
 
 /* Largest resident size so far, in bytes; `source` says where it was read. */

@@ -32,6 +32,7 @@ struct runner {
     struct delegation delegation;
     struct engine_log log;
     int folder;
+    uint64_t deadline_ns;
 };
 
 static void put_hello(struct runner *runner, const char *engine_abi) {
@@ -139,7 +140,8 @@ static bool start_engine(struct runner *runner, const struct engine *engine, voi
         return false;
     }
     put_backend(runner, load_ns);
-    return true;
+    return events_heard(&runner->events, failure) &&
+           arm_deadline(runner->deadline_ns, failure);
 }
 
 static bool find_engine(const char *name, const struct engine *const *engines,
@@ -157,10 +159,13 @@ static bool find_engine(const char *name, const struct engine *const *engines,
 static bool run_trial(struct runner *runner, int count, char **words,
                       const struct engine *const *engines, struct failure *failure) {
     struct arguments *arguments = &runner->arguments;
-    const struct engine *engine;
+    const struct engine *engine = NULL;
     void *session = NULL;
-    if (!arguments_parse(count, words, arguments, failure) ||
-        !arm_deadline(arguments->deadline_ms, failure) ||
+    if (!arguments_parse(count, words, arguments, failure)) {
+        return false;
+    }
+    runner->deadline_ns += arguments->deadline_ms * 1000000u;
+    if (!arm_deadline(runner->deadline_ns, failure) ||
         !find_engine(arguments->engine, engines, &engine, failure) ||
         !manifest_load(arguments->manifest, arguments->setup.inputs, &runner->manifest,
                        failure)) {
@@ -204,7 +209,12 @@ int runner_run(int count, char **words, int events_fd, const struct engine *cons
     }
     events_init(&runner->events, events_fd);
     runner->folder = -1;
+    end_with_parent();
+    runner->deadline_ns = now_ns(); /* and what the arguments grant */
     if (!run_trial(runner, count, words, engines, &failure)) {
+        if (failure.code == FAILURE_NONE) { /* its exit code would be that of a good trial */
+            fail(&failure, FAILURE_INTERNAL, "failed without a reason");
+        }
         put_error(&runner->events, &failure);
     }
     events_done(&runner->events);

@@ -18,7 +18,7 @@ def derive(evidence: Evidence, *, score_backend: str = CHALLENGE_BACKEND) -> Der
     The score is None (N.A.) unless the record ran on `score_backend`, which for the
     challenge is the GPU and nothing else.
     """
-    latency = summarize(evidence.trials)
+    latency = summarize(evidence.trials, shape=evidence.timing_shape)
     fidelity = _fidelity(evidence)
     findings = judge(evidence, latency, fidelity)
     status = status_of(findings)
@@ -47,7 +47,7 @@ def _same_shape(evidence: Evidence) -> bool:
     return all(
         (round(image.height * size), round(image.width * size)) == (height, width)
         for image in evidence.images
-        if image.height is not None and image.width is not None
+        if image.status == "ok" and image.height is not None and image.width is not None
     )
 
 

@@ -24,6 +24,9 @@ MAX_LOST = 3
 LOAD_ALLOWANCE_SECONDS = 120.0
 """Time for loading a model (a GPU compiles its kernels then) beyond the runs themselves."""
 
+SLOWEST_RUN_SECONDS = 90.0
+"""One run of the slowest model that can still be measured."""
+
 BATCH_IMAGES = 16
 BATCH_BYTES = 192 << 20
 """Bounds of one image batch: images, and bytes of their inputs and outputs together."""
@@ -173,6 +176,11 @@ def given_up(trials: Sequence[Trial]) -> bool:
     )
 
 
+def images_given_up(trials: Sequence[Trial]) -> bool:
+    """As `given_up`, but one shape that the model can't take says nothing of other shapes."""
+    return given_up([t for t in trials if t.failure is None or t.failure.kind != "input_mismatch"])
+
+
 def _counted(trials: Sequence[Trial]) -> int:
     return sum(not is_lost(trial) for trial in trials)
 
@@ -195,13 +203,15 @@ def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
         random.Random(f"{settings.seed}:{number}").shuffle(order)
         for record in order:
             trials = done.get(record.record_id, Progress()).trials
-            if len(trials) <= number and not given_up(trials) and is_called_for(plan, record, done):
+            ready = _counted(trials) <= number and not given_up(trials)
+            if ready and is_called_for(plan, record, done):
                 return _timed(plan, record, len(trials))
     for record in plan.records:
         progress = done.get(record.record_id, Progress())
         batches = plan.batches.get(record.model_index, ())
         number = progress.batches_done
-        if progress.has_result and number < len(batches) and not given_up(progress.image_trials):
+        done_with = number >= len(batches) or images_given_up(progress.image_trials)
+        if progress.has_result and not done_with:
             return _images(plan, record, batches[number], progress)
     return None
 
@@ -220,8 +230,10 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
         runs=protocol.runs,
         min_runs=protocol.min_runs,
         max_seconds=protocol.max_seconds,
-        # Twice the cap: min_runs of a slow model may go beyond it, a hang must not.
-        deadline_seconds=LOAD_ALLOWANCE_SECONDS + 2 * protocol.max_seconds,
+        # The floor of runs may go beyond the cap with a slow model; a hang must not.
+        deadline_seconds=LOAD_ALLOWANCE_SECONDS
+        + protocol.max_seconds
+        + protocol.min_runs * SLOWEST_RUN_SECONDS,
         input_shapes=record.input_shapes,
         seed=settings.seed,
     )
@@ -261,7 +273,7 @@ def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
             timed += max(0, plan.settings.protocol.processes - _counted(progress.trials))
         elif not progress.has_result:
             continue
-        if not given_up(progress.image_trials):
+        if not images_given_up(progress.image_trials):
             batches = plan.batches.get(record.model_index, ())
             images += sum(len(batch.items) for batch in batches[progress.batches_done :])
     return timed, images

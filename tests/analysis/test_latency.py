@@ -7,7 +7,7 @@ import pytest
 
 from bokehbench.analysis.latency import median_interval, summarize
 from bokehbench.facts import Trial
-from tests.report.evidence import failed_trial, make_trial
+from tests.support.evidence import failed_trial, make_trial
 
 
 def _trial(*invoke_ns: int, warmup_ns: tuple[int, ...] = (), load_ns: int | None = 7) -> Trial:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from bokehbench.analysis import RULES, judge, status_of, summarize
 from bokehbench.analysis.verdict import is_software_gpu
-from bokehbench.facts import Evidence, Finding, ImageScore
+from bokehbench.facts import Conditions, Evidence, Finding, ImageScore
 from bokehbench.fidelity import aggregate
-from tests.report.evidence import (
+from tests.support.evidence import (
     failed_trial,
     make_dataset,
     make_device,
@@ -175,7 +175,10 @@ def _image(**changes: Any) -> ImageScore:
             {"images": make_images(), "dataset": make_dataset(3)},
             "1 of 3 images were not scored",
         ),
-        ({"dataset": make_dataset(3)}, "3 of 3 images were not scored"),
+        (
+            {"images": make_images()[:1], "dataset": make_dataset(3)},
+            "2 of 3 images were not scored",
+        ),
     ],
 )
 def test_incomplete(changes: dict[str, Any], part: str) -> None:
@@ -183,6 +186,38 @@ def test_incomplete(changes: dict[str, Any], part: str) -> None:
     assert set(found) == {"incomplete"}
     assert found["incomplete"].message == part
     assert found["incomplete"].effect == "provisional"
+
+
+def test_no_image_scored() -> None:
+    failed = _image(status="failed", psnr=None, ssim=None, failure="cut")
+    found = _judge(make_evidence(images=(failed,), dataset=make_dataset(1)))
+    assert found["no_image_scored"].effect == "invalid"
+    assert found["no_image_scored"].message == "0 of 1 images could be scored: cut"
+    one = _judge(make_evidence(images=(*make_images()[:1], failed), dataset=make_dataset()))
+    assert "no_image_scored" not in one
+    # A run that has not finished may still come to its images.
+    assert "no_image_scored" not in _judge(make_evidence(dataset=make_dataset(), finished=False))
+
+
+def test_no_warmup() -> None:
+    protocol = make_evidence().protocol
+    cold = replace(protocol, warmups=0)
+    assert _judge(make_evidence(protocol=cold))["no_warmup"].effect == "provisional"
+    warm = replace(protocol, warmups=1)
+    assert "no_warmup" not in _judge(make_evidence(protocol=warm))
+
+
+def test_not_settled() -> None:
+    for settled, expected in ((False, True), (True, False), (None, False)):
+        conditions = (Conditions(when="before", at="", settled=settled, settle_seconds=60.0),)
+        found = _judge(make_evidence(conditions=conditions))
+        assert ("not_settled" in found) is expected
+
+
+def test_a_run_cut_short_before_its_first_trial_has_not_failed() -> None:
+    found = _judge(make_evidence(trials=(), finished=False))
+    assert set(found) == {"incomplete"}
+    assert "trial_failed" in _judge(make_evidence(trials=(), finished=True))
 
 
 def test_complete() -> None:

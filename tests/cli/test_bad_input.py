@@ -1,6 +1,7 @@
 """Wrong words, files and folders: one clear line, the right exit code, nothing lost."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,54 @@ def test_a_size_mismatch_is_refused_with_both_sizes_and_the_cure(
         assert ended.json()["records"][0]["dataset"]["fit"] == fit
 
 
+def test_an_image_too_small_to_score_costs_only_itself(
+    bokehbench: Command, free_model: Path, tmp_path: Path
+) -> None:
+    pairs = make_pairs(tmp_path / "tiny", [(48, 64), (8, 8), (48, 64)])
+    ended = bokehbench(*LOCAL, free_model, "--dataset", pairs, "--json", "-")
+    assert ended.code == 0, ended.err
+    [record] = ended.json()["records"]
+    assert record["fidelity"]["images"] == 2
+    [failed] = [s for s in record["fidelity"]["per_image"] if s["status"] == "failed"]
+    assert "8x8" in failed["failure"]
+
+
+def test_nothing_scored_is_invalid(bokehbench: Command, model: Path, pairs: Path) -> None:
+    for photo in (pairs / "original").iterdir():
+        photo.write_bytes(b"no photo")
+    ended = bokehbench(*LOCAL, model, "--dataset", pairs, "--json", "-")
+    assert ended.code == 1, ended.err
+    assert "no_image_scored" in ended.json()["records"][0]["reasons"]
+
+
+def test_json_into_a_pipe_a_device_and_a_link(bokehbench: Command, model: Path) -> None:
+    fifo = bokehbench.home / "fifo"
+    os.mkfifo(fifo)
+    process = bokehbench.start(*LOCAL, model, "--json", fifo)
+    assert json.loads(fifo.read_text())["format"] == "bokehbench-run/1"
+    process.communicate(timeout=30)
+    assert fifo.is_fifo()
+    assert bokehbench(*LOCAL, model, "--json", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
+    link, goal = bokehbench.home / "link.json", bokehbench.home / "goal.json"
+    goal.write_text("{}")
+    link.symlink_to(goal)
+    assert bokehbench(*LOCAL, model, "--json", link).code == 0
+    assert link.is_symlink()
+    assert json.loads(goal.read_text())["records"]
+
+
+def test_names_that_are_not_utf8(bokehbench: Command, model: Path) -> None:
+    refused(
+        bokehbench(*LOCAL, model, "--name", b"\xff".decode("utf-8", "surrogateescape")), 2, "--name"
+    )
+    odd = model.with_name(b"bad\xff.tflite".decode("utf-8", "surrogateescape"))
+    model.rename(odd)
+    ended = bokehbench(*LOCAL, odd, "--json", "-")
+    assert ended.code == 0, ended.err
+    assert ended.json()["records"][0]["model"]["file_name"] == "bad\ufffd.tflite"
+
+
 def test_references_of_another_size(bokehbench: Command, model: Path, pairs: Path) -> None:
     Image.new("RGB", (32, 32)).save(pairs / "bokeh" / "1.png")
     ended = bokehbench(*LOCAL, model, "--dataset", pairs, "--json", "-")
@@ -199,6 +248,9 @@ def test_a_json_path_that_cannot_be_written_is_found_before_measuring(
         ("--bogus",),
         ("--profile", "none"),
         ("--name", "a", "--name", "b"),
+        ("--quick", "--processes", "5"),
+        ("--max-seconds", "nan"),
+        ("--core-mask", "f0000000"),
     ],
 )
 def test_wrong_words(bokehbench: Command, model: Path, words: tuple[str, ...]) -> None:

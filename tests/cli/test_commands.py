@@ -1,5 +1,6 @@
 """The smaller commands, and what `--help` costs."""
 
+import signal
 import subprocess
 import sys
 
@@ -82,11 +83,21 @@ def test_doctor_names_the_cure(bokehbench: Command) -> None:
 
 def test_a_reader_that_goes_away_is_no_error(bokehbench: Command, model: object) -> None:
     assert bokehbench("run", "--device", "local", model, "--quick", "--runs", 2).code == 0
-    with bokehbench.start("records", "show", "", "--json") as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+    for words in (("records", "list"), ("table",), ("devices",)):
+        with bokehbench.start(*words) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+        assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_no_command_shows_the_help(bokehbench: Command) -> None:
+    for words in ((), ("records",)):
+        ended = bokehbench(*words)
+        assert ended.code == 2
+        assert "Usage: bokehbench" in ended.err
+        assert len(ended.err.splitlines()) > 5
 
 
 def test_load_gives_pandas(bokehbench: Command, model: object) -> None:

@@ -82,7 +82,7 @@ def interpreter_image(model: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint
     net.allocate_tensors()
     net.set_tensor(index, image[None].astype(np.float32) / np.float32(255))
     net.invoke()
-    out = net.get_tensor(net.get_output_details()[0]["index"])[0]
+    out: NDArray[np.float32] = net.get_tensor(net.get_output_details()[0]["index"])[0]
     return np.clip(np.rint(out * 255), 0, 255).astype(np.uint8)
 
 
@@ -271,6 +271,21 @@ def test_an_interrupted_run_goes_on(bokehbench: Command, model: Path, pairs: Pat
     assert "came to its end" in again.complaint
 
 
+def test_a_run_does_not_go_on_with_another_engine(bokehbench: Command, model: Path) -> None:
+    first = interrupted_run(bokehbench, "--runs", 2000, "--processes", 6, model, after=2)
+    connection = sqlite3.connect(bokehbench.store)
+    text = connection.execute("SELECT evidence FROM bokehbench_records").fetchone()[0]
+    version = first["records"][0]["engine"]["version"]
+    other = text.replace(f'"version":"{version}"', '"version":"0.0.1"')
+    assert other != text
+    connection.execute("UPDATE bokehbench_records SET evidence = ?", (other,))
+    connection.commit()
+    connection.close()
+    ended = bokehbench("run", "--resume", first["run_id"])
+    assert ended.code == 2
+    assert "engine changed since" in ended.complaint
+
+
 def test_a_run_does_not_go_on_with_another_model(bokehbench: Command, model: Path) -> None:
     first = interrupted_run(bokehbench, "--runs", 2000, "--processes", 6, model, after=2)
     model.write_bytes(models.conv(16, 16))
@@ -335,12 +350,15 @@ def test_raw_evidence_can_be_shown(bokehbench: Command, model: Path) -> None:
     assert names[-1] == "done"
 
 
-def test_rgbd_and_half_size_inputs(bokehbench: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth_size", [(24, 32), (48, 64), (96, 128)])
+def test_rgbd_and_half_size_inputs(
+    bokehbench: Command, tmp_path: Path, depth_size: tuple[int, int]
+) -> None:
     """The form of PyNET: half resolution, depth as fourth channel, an image of full size back."""
     pairs = make_pairs(tmp_path / "rgbd", [(48, 64)] * 2)
     (pairs / "original_depth").mkdir()
     for number in range(2):
-        depth = np.full((24, 32), 40 * (number + 1), np.uint8)
+        depth = np.full(depth_size, 40 * (number + 1), np.uint8)
         Image.fromarray(depth).save(pairs / "original_depth" / f"{number}.png")
     model = tmp_path / "pynet.tflite"
     model.write_bytes(models.rgbd_double(24, 32))

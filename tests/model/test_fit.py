@@ -1,28 +1,22 @@
 """Shapes for timing, and what becomes of an image that the model does not fit."""
 
 import pytest
-from bokehbench.errors import DatasetError
-from bokehbench.facts import InputSpec, IoSpec, ModelFacts, OutputSpec, TensorFacts
-from bokehbench.model import Placement, plan_fit, timing_shapes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bokehbench.errors import DatasetError
+from bokehbench.facts import InputSpec, IoSpec, ModelFacts, OutputSpec, TensorFacts
+from bokehbench.model import Placement, plan_fit, timing_shapes
+from tests.support.evidence import make_model
+
 
 def model(*shapes: tuple[int, ...]) -> ModelFacts:
-    return ModelFacts(
-        name="net",
-        file_name="net.tflite",
-        sha256="0" * 64,
-        size_bytes=1,
-        signature=None,
-        signature_index=0,
+    return make_model(
         inputs=tuple(
             TensorFacts(name=f"x{index}", shape=shape, dtype="float32")
             for index, shape in enumerate(shapes)
         ),
         outputs=(TensorFacts(name="y", shape=(1, -1, -1, 3), dtype="float32"),),
-        ops={},
-        weights_bytes=0,
     )
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 from ai_edge_litert import schema_py_generated as generated
-from bokehbench.errors import ModelError
-from bokehbench.facts import ModelFacts, canonical_json
-from bokehbench.model import read_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from . import build
+from bokehbench.errors import ModelError
+from bokehbench.facts import ModelFacts, canonical_json
+from bokehbench.model import read_model
+from tests.support import drafts
+from tests.support.builder import Builder, Ops
 
 VALID = {
-    "signed": build.conv_model(signature=True).data(),
-    "quantised": build.quantised_model().data(),
-    "custom": build.custom_model().data(),
+    "signed": drafts.conv_model(signature=True).data(),
+    "quantised": drafts.quantised_model().data(),
+    "custom": drafts.custom_model().data(),
 }
 SECONDS = 5.0
 GENEROUS = settings(
@@ -120,117 +121,117 @@ def test_files_that_are_no_models(tmp_path: Path, data: bytes, words: str) -> No
     assert words in refused(tmp_path / "net.tflite", data)
 
 
-def _version(made: build.Builder) -> None:
+def _version(made: Builder) -> None:
     made.model.version = 4
 
 
-def _no_subgraphs(made: build.Builder) -> None:
+def _no_subgraphs(made: Builder) -> None:
     made.model.subgraphs = []
 
 
-def _no_inputs(made: build.Builder) -> None:
+def _no_inputs(made: Builder) -> None:
     made.graph.inputs = []
 
 
-def _no_outputs(made: build.Builder) -> None:
+def _no_outputs(made: Builder) -> None:
     made.graph.outputs = []
 
 
-def _end(made: build.Builder) -> None:
+def _end(made: Builder) -> None:
     made.graph.outputs = [99]
 
 
-def _operand(made: build.Builder) -> None:
+def _operand(made: Builder) -> None:
     made.graph.operators[0].inputs = [0, 1, 4]
 
 
-def _negative_operand(made: build.Builder) -> None:
+def _negative_operand(made: Builder) -> None:
     made.graph.operators[0].outputs = [-2]
 
 
-def _code(made: build.Builder) -> None:
+def _code(made: Builder) -> None:
     made.graph.operators[0].opcodeIndex = 1
 
 
-def _buffer(made: build.Builder) -> None:
+def _buffer(made: Builder) -> None:
     made.graph.tensors[1].buffer = 3
 
 
-def _small_buffer(made: build.Builder) -> None:
+def _small_buffer(made: Builder) -> None:
     made.graph.tensors[1].shape = [3, 3, 3, 4]
 
 
-def _past_the_end(made: build.Builder) -> None:
+def _past_the_end(made: Builder) -> None:
     buffer = made.model.buffers[1]
     buffer.data, buffer.offset, buffer.size = None, 64, 1 << 40
 
 
-def _wrapping_buffer(made: build.Builder) -> None:
+def _wrapping_buffer(made: Builder) -> None:
     buffer = made.model.buffers[1]
     buffer.data, buffer.offset, buffer.size = None, (1 << 64) - 8, 16
 
 
-def _huge(made: build.Builder) -> None:
+def _huge(made: Builder) -> None:
     made.graph.tensors[0].shape = [1, 1 << 20, 1 << 20, 3]
 
 
-def _overflowing(made: build.Builder) -> None:
+def _overflowing(made: Builder) -> None:
     made.graph.tensors[0].shape = [1 << 16, 1 << 16, 1 << 16, 1 << 16]
 
 
-def _largest(made: build.Builder) -> None:
+def _largest(made: Builder) -> None:
     made.graph.tensors[0].shape = [(1 << 31) - 1] * 4
 
 
-def _negative(made: build.Builder) -> None:
+def _negative(made: Builder) -> None:
     made.graph.tensors[0].shape = [1, -(1 << 31), 8, 3]
 
 
-def _rank(made: build.Builder) -> None:
+def _rank(made: Builder) -> None:
     made.graph.tensors[0].shape = [1] * 33
 
 
-def _other_rank(made: build.Builder) -> None:
+def _other_rank(made: Builder) -> None:
     made.graph.tensors[0].shapeSignature = [-1, -1]
 
 
-def _type(made: build.Builder) -> None:
+def _type(made: Builder) -> None:
     made.graph.tensors[0].type = 77
 
 
-def _scale(made: build.Builder) -> None:
+def _scale(made: Builder) -> None:
     made.graph.tensors[0].quantization = generated.QuantizationParametersT()
     made.graph.tensors[0].quantization.scale = [float("nan")]
 
 
-def _custom(made: build.Builder) -> None:
-    made.model.operatorCodes[0].builtinCode = build.Ops.CUSTOM
+def _custom(made: Builder) -> None:
+    made.model.operatorCodes[0].builtinCode = Ops.CUSTOM
 
 
-def _negative_code(made: build.Builder) -> None:
+def _negative_code(made: Builder) -> None:
     made.model.operatorCodes[0].builtinCode = -5
     made.model.operatorCodes[0].deprecatedBuiltinCode = -6
 
 
-def _called_subgraph(made: build.Builder) -> None:
+def _called_subgraph(made: Builder) -> None:
     options = generated.WhileOptionsT()
     options.condSubgraphIndex, options.bodySubgraphIndex = 0, 5
-    made.op(build.Ops.WHILE, [0], [3], options, build.Options.WhileOptions)
+    made.op(Ops.WHILE, [0], [3], options)
 
 
-def _signature_subgraph(made: build.Builder) -> None:
+def _signature_subgraph(made: Builder) -> None:
     made.signature("s", [("x", 0)], [("y", 3)], subgraph=1)
 
 
-def _signature_tensor(made: build.Builder) -> None:
+def _signature_tensor(made: Builder) -> None:
     made.signature("s", [("x", 40)], [("y", 3)])
 
 
-def _signature_ends(made: build.Builder) -> None:
+def _signature_ends(made: Builder) -> None:
     made.signature("s", [("x", 0), ("w", 1)], [("y", 3)])
 
 
-def _external(made: build.Builder) -> None:
+def _external(made: Builder) -> None:
     made.graph.tensors[1].externalBuffer = 5
 
 
@@ -267,9 +268,9 @@ def _external(made: build.Builder) -> None:
     ],
 )
 def test_models_that_contradict_themselves(
-    tmp_path: Path, spoil: Callable[[build.Builder], None], words: str
+    tmp_path: Path, spoil: Callable[[Builder], None], words: str
 ) -> None:
-    made = build.conv_model()
+    made = drafts.conv_model()
     spoil(made)
     assert words in refused(tmp_path / "net.tflite", made.data())
 

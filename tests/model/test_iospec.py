@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+
 from bokehbench.errors import IoSpecError
 from bokehbench.facts import InputSpec, IoSpec, ModelFacts, OutputSpec, TensorFacts
 from bokehbench.model import IoFlags, read_model, resolve_io
-
-from . import build
+from tests.support import drafts
+from tests.support.evidence import make_model
 
 RGB, RGBD, GRAY = (1, 8, 8, 3), (1, 8, 8, 4), (1, 8, 8, 1)
 
@@ -21,17 +22,8 @@ def tensor(
 def model(
     *inputs: TensorFacts, outputs: tuple[TensorFacts, ...] = (tensor("bokeh", RGB),)
 ) -> ModelFacts:
-    return ModelFacts(
-        name="net",
-        file_name="net.tflite",
-        sha256="0" * 64,
-        size_bytes=1,
-        signature=None,
-        signature_index=0,
-        inputs=inputs or (tensor("image", RGB),),
-        outputs=outputs,
-        ops={},
-        weights_bytes=0,
+    return make_model(
+        file_name="net.tflite", inputs=inputs or (tensor("image", RGB),), outputs=outputs
     )
 
 
@@ -65,7 +57,7 @@ def test_default(tmp_path: Path, shape: tuple[int, ...], channels: str) -> None:
 
 def test_default_of_a_real_file(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
-    path.write_bytes(build.dynamic_model().data())
+    path.write_bytes(drafts.dynamic_model().data())
     assert resolve_io(read_model(path), path) == IoSpec(
         inputs=(InputSpec(tensor=0),), output=OutputSpec(tensor=0), source="default"
     )

@@ -9,26 +9,27 @@ import pytest
 from ai_edge_litert import schema_py_generated as generated
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
+
 from bokehbench.facts import ModelFacts, TensorFacts
 from bokehbench.model import read_model, schema
 from bokehbench.model.flatbuffer import open_source
 from bokehbench.model.graph import read_graph
-
-from . import build
+from tests.support import drafts
+from tests.support.builder import Builder
 
 MODELS = {
-    "conv": build.conv_model(),
-    "signed": build.conv_model(signature=True),
-    "quantised": build.quantised_model(),
-    "dynamic": build.dynamic_model(),
-    "two": build.two_input_model(),
-    "unsigned": build.two_input_model(signature=False),
-    "half": build.half_model(),
-    "long": build.long_model(300),
+    "conv": drafts.conv_model(),
+    "signed": drafts.conv_model(signature=True),
+    "quantised": drafts.quantised_model(),
+    "dynamic": drafts.dynamic_model(),
+    "two": drafts.two_input_model(),
+    "unsigned": drafts.two_input_model(signature=False),
+    "half": drafts.half_model(),
+    "long": drafts.long_model(300),
 }
 
 
-def written(path: Path, made: build.Builder) -> Path:
+def written(path: Path, made: Builder) -> Path:
     path.write_bytes(made.data())
     return path
 
@@ -91,7 +92,7 @@ def test_operators_are_counted_by_name(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     assert read_model(written(path, MODELS["half"])).ops == {"CONV_2D": 1, "DEQUANTIZE": 1}
     assert read_model(written(path, MODELS["long"])).ops == {"ADD": 300, "GELU": 1}
-    custom = read_model(written(path, build.custom_model()))
+    custom = read_model(written(path, drafts.custom_model()))
     assert custom.ops == {"CUSTOM:Blur": 1, "FlexErf": 1}
 
 
@@ -101,7 +102,7 @@ def test_half_weights_count_as_stored(tmp_path: Path) -> None:
 
 
 def test_an_input_quantised_per_channel_has_no_scale(tmp_path: Path) -> None:
-    made = build.quantised_model()
+    made = drafts.quantised_model()
     made.graph.tensors[0].quantization.scale = [0.1, 0.2, 0.3]
     made.graph.tensors[0].quantization.zeroPoint = [1, 2, 3]
     (tensor,) = read_model(written(tmp_path / "net.tflite", made)).inputs
@@ -109,7 +110,7 @@ def test_an_input_quantised_per_channel_has_no_scale(tmp_path: Path) -> None:
 
 
 def test_weights_outside_the_flatbuffer_are_counted(tmp_path: Path) -> None:
-    made = build.conv_model()
+    made = drafts.conv_model()
     weights = made.model.buffers[1]
     size = len(weights.data)
     weights.data, weights.offset, weights.size = None, 4096, size
@@ -119,7 +120,7 @@ def test_weights_outside_the_flatbuffer_are_counted(tmp_path: Path) -> None:
 
 
 def test_weights_in_another_file_are_counted(tmp_path: Path) -> None:
-    made = build.conv_model()
+    made = drafts.conv_model()
     made.model.buffers[1].data = None
     made.graph.tensors[1].externalBuffer = 7
     other = generated.ExternalBufferT()
@@ -129,8 +130,8 @@ def test_weights_in_another_file_are_counted(tmp_path: Path) -> None:
 
 
 def test_two_buffers_with_the_same_bytes_count_once(tmp_path: Path) -> None:
-    made = build.conv_model()
-    made.constant("twin", np.zeros((3, 3, 3, 3), np.float32))
+    made = drafts.conv_model()
+    made.constant("twin", np.zeros((3, 3, 3, 3)))
     for buffer in made.model.buffers[1:4:2]:
         buffer.data, buffer.offset, buffer.size = None, 4096, 324
     path = tmp_path / "net.tflite"

@@ -1,28 +1,12 @@
 """A bench for the real runner: words, manifest and model in, exit code and events out."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load_build_hook() -> Any:
-    """hatch_build.py as a module; it lies outside of every package."""
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["hatch_build"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def engine_folder() -> Path:

@@ -1,20 +1,18 @@
 """The built runner and a folder to run it in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
-from .bench import Bench, load_build_hook
+from hatch_build import build_runner, host_target
+from tests.native.bench import Bench
 
 
 @pytest.fixture(scope="session")
 def runner_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runner, compiled for this machine."""
-    hook = load_build_hook()
-    path: Path = tmp_path_factory.mktemp("runner") / "runner"
-    hook.build_runner(hook.host_target(), path)
+    path = tmp_path_factory.mktemp("runner") / "runner"
+    build_runner(host_target(), path)
     return path
 
 

@@ -1,7 +1,5 @@
 """The real runner with the real engine, on models of a few operators."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import signal
@@ -15,14 +13,16 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from . import models
-from .bench import Bench, engine_folder
+from tests.native.bench import Bench, engine_folder
+from tests.support import models
 
 UNIT = "float32:0:1:0:0"
 IMAGE = f"1x8x8x3:{UNIT}"
 OUT = f"-:{UNIT}"
 INT8_IN = f"int8:0:1:{models.INT8_INPUT[0]!r}:{models.INT8_INPUT[1]}"
 INT8_OUT = f"int8:0:1:{models.INT8_OUTPUT[0]!r}:{models.INT8_OUTPUT[1]}"
+LARGE = (models.conv(256, 256), [f"1x256x256x3:{UNIT}"], OUT, ["0\tnone\tseed:1"])
+ENDLESS = {"runs": 1_000_000, "max_ms": 600_000}
 GAMMA = 0x9E3779B97F4A7C15
 MASK = 2**64 - 1
 
@@ -125,9 +125,8 @@ def test_float_output_equals_interpreter(bench: Bench, backend: str) -> None:
 
 
 def test_cpu_backend_runs_no_delegate(bench: Bench) -> None:
-    arguments = (models.conv(256, 256), [f"1x256x256x3:{UNIT}"], OUT, ["0\tnone\tseed:1"])
-    slow = bench.run(*arguments, backend="cpu", runs=9)
-    fast = bench.run(*arguments, backend="xnnpack", runs=9)
+    slow = bench.run(*LARGE, backend="cpu", runs=9)
+    fast = bench.run(*LARGE, backend="xnnpack", runs=9)
     assert slow.one("backend")["delegate"] is None
     assert slow.one("backend")["fully_accelerated"] is False
     assert not any("XNNPACK delegate" in line for line in slow.one("backend")["log"])
@@ -208,9 +207,8 @@ def test_resized_input(bench: Bench, backend: str, open_sides: bool) -> None:
 
 def test_resized_model_is_as_fast_as_a_fixed_one(bench: Bench) -> None:
     """XNNPACK still runs after a resize; the engine's own kernels take three times as long."""
-    arguments = ([f"1x256x256x3:{UNIT}"], OUT, ["0\tnone\tseed:1"])
-    fixed = bench.run(models.conv(256, 256), *arguments, runs=15)
-    resized = bench.run(models.conv(open_sides=True), *arguments, runs=15)
+    fixed = bench.run(*LARGE, runs=15)
+    resized = bench.run(models.conv(open_sides=True), *LARGE[1:], runs=15)
     best = [min(outcome.one("samples")["invoke_ns"]) for outcome in (fixed, resized)]
     assert best[1] < 1.6 * best[0]
 
@@ -293,15 +291,7 @@ def test_threads_and_cores(bench: Bench) -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_threads_are_started(bench: Bench, threads: int) -> None:
-    words = bench.prepare(
-        models.conv(256, 256),
-        [f"1x256x256x3:{UNIT}"],
-        OUT,
-        ["0\tnone\tseed:1"],
-        threads=threads,
-        runs=1_000_000,
-        max_ms=600_000,
-    )
+    words = bench.prepare(*LARGE, **ENDLESS, threads=threads)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         while b'"backend"' not in process.stdout.readline():
@@ -313,14 +303,12 @@ def test_threads_are_started(bench: Bench, threads: int) -> None:
 
 
 def test_capped_run(bench: Bench) -> None:
-    model, shape = models.conv(256, 256), [f"1x256x256x3:{UNIT}"]
-    items = ["0\tnone\tseed:1"]
-    short = bench.run(model, shape, OUT, items, warmups=0, runs=10_000, min_runs=4, max_ms=1)
+    short = bench.run(*LARGE, warmups=0, runs=10_000, min_runs=4, max_ms=1)
     samples = short.one("samples")
     assert short.code == 0
     assert samples["capped"] is True
     assert 4 <= len(samples["invoke_ns"]) <= 10
-    warm = bench.run(model, shape, OUT, items, warmups=10_000, runs=2, min_runs=2, max_ms=50)
+    warm = bench.run(*LARGE, warmups=10_000, runs=2, min_runs=2, max_ms=50)
     samples = warm.one("samples")
     assert samples["capped"] is True
     assert len(samples["invoke_ns"]) == 2
@@ -329,29 +317,51 @@ def test_capped_run(bench: Bench) -> None:
 
 def test_deadline_ends_the_process(bench: Bench) -> None:
     start = time.monotonic()
-    outcome = bench.run(
-        models.conv(256, 256),
-        [f"1x256x256x3:{UNIT}"],
-        OUT,
-        ["0\tnone\tseed:1"],
-        runs=1_000_000,
-        max_ms=600_000,
-        deadline_ms=800,
-    )
+    outcome = bench.run(*LARGE, **ENDLESS, deadline_ms=800)
     assert 0.8 <= time.monotonic() - start < 1.8
     assert outcome.code == 124
     assert b'"done"' not in outcome.output
 
 
+def test_deadline_holds_with_a_blocked_alarm(bench: Bench) -> None:
+    """Blocked signals are inherited from whoever started the runner."""
+    words = bench.prepare(*LARGE, **ENDLESS, deadline_ms=500)
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    try:
+        outcome = bench.command(words)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+    assert outcome.code == 124
+
+
+def test_a_reader_that_is_gone_ends_the_trial(bench: Bench) -> None:
+    words = bench.prepare(*LARGE, **ENDLESS)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=30) == 74
+
+
+def test_log_that_nobody_reads_loses_nothing(bench: Bench) -> None:
+    words = bench.prepare(*LARGE)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stderr.close()
+        assert b'"done"' in process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_full_disk_is_not_an_absent_proof(bench: Bench) -> None:
+    """Lines of the engine that found no room in engine.log were printed all the same."""
+    words = bench.prepare(*LARGE, backend="cpu")
+    outcome = bench.command(["bash", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "_", *words])
+    assert (outcome.code, outcome.one("error")["code"]) == (74, "io_error")
+    assert "engine.log" in outcome.one("error")["message"]
+
+
 def test_a_killed_runner_is_not_done(bench: Bench) -> None:
-    words = bench.prepare(
-        models.conv(256, 256),
-        [f"1x256x256x3:{UNIT}"],
-        OUT,
-        ["0\tnone\tseed:1"],
-        runs=1_000_000,
-        max_ms=600_000,
-    )
+    words = bench.prepare(*LARGE, **ENDLESS)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert b"hello" in process.stdout.readline()

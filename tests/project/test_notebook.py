@@ -1,7 +1,6 @@
 """The notebook runs from top to bottom on a kernel of its own."""
 
 import asyncio
-import os
 import warnings
 from pathlib import Path
 
@@ -30,4 +29,4 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         asyncio.run(client.async_execute())
     last = notebook.cells[-1].outputs[0]["data"]["text/plain"]
     assert "too_few_samples" in last
-    assert os.listdir(tmp_path)
+    assert list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from bokehbench.errors import UsageError
 from bokehbench.report import FORMATS, Cell, Column, Table, build_table, render
 from bokehbench.report.json import to_json
 from bokehbench.report.terminal import renderable
-from tests.report.evidence import failed_trial, quick_record
+from tests.support.evidence import failed_trial, quick_record
 
 HOSTILE = 'a|b&c_d#e%f$g{h}~^\\<i>[j]*`"\n\x1b[31mk'
 

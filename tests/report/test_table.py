@@ -12,7 +12,7 @@ from bokehbench.facts import DatasetFacts, Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report import Cell, Table, build_table
 from bokehbench.report.cells import clean, runtime_text, size_text
-from tests.report.evidence import (
+from tests.support.evidence import (
     SHAPE,
     failed_trial,
     make_dataset,
@@ -257,7 +257,7 @@ def test_caption_names_protocol_device_and_timing() -> None:
     assert table.caption == (
         "Fidelity: mai22 on ebb (2 pairs, native)",
         "Device: HUAWEI Mate 40 Pro (Kirin 9000)",
-        "Timing: 1x1024x1024x3, protocol challenge (5 processes of 1 + 20 runs)",
+        "Timing: 1x1024x1024x3, 4 threads, protocol challenge (5 processes of 1 + 20 runs)",
         "Engine: litert 2.1.3, precision default",
     )
     failed = tuple(replace(image, status="failed", psnr=None, ssim=None) for image in make_images())
@@ -283,13 +283,30 @@ def test_cells_name_their_settings_where_rows_differ() -> None:
     ]
     table = build_table(records)
     notes = {_cell(table, "team", i).value: _notes(table, "gpu_ms", i) for i in range(3)}
-    assert notes["a"] == ["gpu: 1x1024x1024x3, protocol challenge, litert 2.1.3, precision default"]
-    assert notes["b"] == ["gpu: 1x512x512x3, protocol challenge, litert 2.1.3, precision fp16"]
+    run = "4 threads, protocol challenge (5 processes of 1 + 20 runs), litert 2.1.3"
+    assert notes["a"] == [f"gpu: 1x1024x1024x3, {run}, precision default"]
+    assert notes["b"] == [f"gpu: 1x512x512x3, {run}, precision fp16"]
     assert _notes(table, "psnr") == []
     other = replace(make_dataset(), digest="0" * 64)
     mixed = build_table([records[0], quick_record("gpu", label="b", psnr=22.0, dataset=other)])
     assert _notes(mixed, "psnr", 0) != _notes(mixed, "psnr", 1)
     assert "fidelity protocol mai22 on ebb (2 pairs, " in _notes(mixed, "psnr", 0)[0]
+
+
+def test_cells_name_their_threads_where_rows_differ() -> None:
+    records = [quick_record("xnnpack", label=str(n), threads=n) for n in (1, 2)]
+    table = build_table(records)
+    shown = {_cell(table, "team", row).value: _notes(table, "cpu_ms", row) for row in range(2)}
+    assert any("1 thread," in note for note in shown["1"])
+    assert any("2 threads," in note for note in shown["2"])
+
+
+def test_a_finished_and_ranked_record_is_not_replaced_by_less() -> None:
+    ranked = quick_record("xnnpack", ms=20.0, created="2025-01-01T00:00:00Z")
+    for changes in ({"finished": False}, {"trials": make_trials("xnnpack", 30.0)[:1]}):
+        newer = quick_record("xnnpack", ms=30.0, created="2025-02-01T00:00:00Z", **changes)
+        assert newer.derived.status != "ranked"
+        assert _cell(build_table([ranked, newer]), "cpu_ms").value == pytest.approx(20.0)
 
 
 def test_one_footnote_text_has_one_number() -> None:

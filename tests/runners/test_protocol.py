@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bokehbench.facts import InputSpec, IoSpec, ModelFacts, OutputSpec, TensorFacts, TrialSpec
+from bokehbench.facts import InputSpec, IoSpec, OutputSpec, TensorFacts, TrialSpec
 from bokehbench.runners.outcome import failure_of
 from bokehbench.runners.protocol import (
     ManifestItem,
@@ -15,6 +15,7 @@ from bokehbench.runners.protocol import (
     parse_events,
     runner_argv,
 )
+from tests.support.evidence import make_model
 
 SPEC = TrialSpec(
     record_id="r",
@@ -127,18 +128,9 @@ def test_a_deadline_wins_over_whatever_came_before() -> None:
 
 
 def test_argv_sends_every_value() -> None:
-    model = ModelFacts(
-        name="m",
-        file_name="m.tflite",
-        sha256="0" * 64,
-        size_bytes=1,
-        signature=None,
-        signature_index=0,
-        inputs=(TensorFacts(name="in", shape=(1, 8, 8, 3), dtype="int8", scale=0.1, zero_point=-3),),
-        outputs=(TensorFacts(name="out", shape=(1, 8, 8, 3), dtype="float32"),),
-        ops={},
-        weights_bytes=0,
-    )
+    tensor = TensorFacts(name="in", shape=(1, 8, 8, 3), dtype="int8", scale=0.1, zero_point=-3)
+    image = TensorFacts(name="out", shape=(1, 8, 8, 3), dtype="float32")
+    model = make_model(inputs=(tensor,), outputs=(image,))
     io = IoSpec(inputs=(InputSpec(tensor=0, range=(-1, 1)),), output=OutputSpec(tensor=0))
     paths = RunnerPaths("/r", "/w/m", "/m", "/e/lib.so", "/e")
     argv = runner_argv(

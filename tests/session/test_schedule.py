@@ -9,6 +9,7 @@ from bokehbench.facts.trial import FailureKind
 from bokehbench.profile import BackendChoice, DeviceProfile, Match
 from bokehbench.schedule import (
     BATCH_IMAGES,
+    MAX_LOST,
     BackendRequest,
     Plan,
     Progress,
@@ -45,16 +46,14 @@ def plan_of(
     settings = Settings(backend, "default", 1, 0, protocol, 0)
     batches = split_batches([(index, SHAPE, 100) for index in range(images)]) if images else ()
     names = iter("abcdefgh")
-    return make_plan(
-        settings, PROFILE, gpu, [SHAPE] * models, {0: batches}, lambda: next(names)
-    )
+    return make_plan(settings, PROFILE, gpu, [SHAPE] * models, {0: batches}, lambda: next(names))
 
 
 def play(
     plan: Plan, outcome: Callable[[TrialSpec], FailureKind | None], limit: int = 100
 ) -> list[TrialSpec]:
     done: dict[str, Progress] = {}
-    specs = []
+    specs: list[TrialSpec] = []
     while (spec := next_trial(plan, done)) is not None:
         assert len(specs) < limit, "the schedule does not end"
         specs.append(spec)
@@ -120,6 +119,21 @@ def test_one_crash_does_not_end_a_record() -> None:
     assert [spec.index for spec in specs] == [0, 1, 2, 3, 4]
 
 
+def test_a_trial_lost_with_its_device_is_run_again() -> None:
+    specs = play(plan_of(processes=3), lambda s: "device_lost" if s.index == 1 else None)
+    assert [spec.index for spec in specs] == [0, 1, 2, 3]
+    for_ever = play(plan_of(processes=3), lambda _: "device_lost")
+    assert len(for_ever) == MAX_LOST + 1
+
+
+def test_a_shape_that_the_model_refuses_ends_no_other_batch() -> None:
+    specs = play(
+        plan_of(images=100, processes=1),
+        lambda s: "input_mismatch" if s.mode == "images" and s.index < 3 else None,
+    )
+    assert [spec.mode for spec in specs].count("images") == 7
+
+
 def test_images_come_after_timing_with_identical_settings() -> None:
     specs = play(plan_of(images=20, processes=2), lambda _: None)
     assert [spec.mode for spec in specs] == ["time", "time", "images", "images"]
@@ -134,7 +148,9 @@ def test_no_images_without_a_timed_result() -> None:
 
 
 def test_images_are_given_up_after_two_failed_batches() -> None:
-    specs = play(plan_of(images=100, processes=1), lambda s: "crash" if s.mode == "images" else None)
+    specs = play(
+        plan_of(images=100, processes=1), lambda s: "crash" if s.mode == "images" else None
+    )
     assert [spec.mode for spec in specs] == ["time", "images", "images"]
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from bokehbench.store import Store, open_store, this_process
-
-from .postgres import Server, find_binaries, running_server
-from .samples import make_derived
+from tests.store.postgres import Server, find_binaries, running_server
+from tests.store.samples import make_derived
 
 _names = itertools.count()
 

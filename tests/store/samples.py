@@ -1,27 +1,22 @@
-"""Evidence, trials and derived values for tests; small but with a value in every corner."""
+"""Evidence, trials and derived values for the store: small, with a value in every corner."""
 
 from typing import Any
+
+from msgspec.structs import replace
 
 from bokehbench.facts import (
     Conditions,
     Derived,
-    DeviceFacts,
-    EngineFacts,
     Evidence,
-    Failure,
     Fidelity,
     ImageScore,
-    InputSpec,
-    IoSpec,
     Latency,
     MeasurementProtocol,
-    ModelFacts,
-    OutputSpec,
-    RunnerFacts,
     TensorFacts,
     Trial,
 )
 from bokehbench.store import Store
+from tests.support import evidence as usual
 
 TENSOR = TensorFacts(name="in\0put é", shape=(1, -1, -1, 3), dtype="float32")
 
@@ -35,58 +30,37 @@ def make_evidence(
     device_id: str = "phone",
 ) -> Evidence:
     """The start of a Record."""
-    return Evidence(
+    return usual.make_evidence(
+        "gpu",
         record_id=record_id,
         run_id=run_id,
-        label=label,
         created=created,
-        bokehbench_version="0",
-        model=ModelFacts(
+        label=label,
+        model=usual.make_model(
             name="bokeh 模型",
-            file_name="bokeh.tflite",
             sha256=model_sha256,
-            size_bytes=10,
             signature=None,
-            signature_index=0,
             inputs=(TENSOR,),
             outputs=(TENSOR,),
             ops={"CONV_2D": 3, "ADD": 1},
-            weights_bytes=7,
         ),
-        device=DeviceFacts(
-            address="SERIAL", device_id=device_id, platform="android", abi="arm64-v8a"
-        ),
-        engine=EngineFacts(name="tflite", version="2", library_sha256="cd" * 32),
-        runner=RunnerFacts(protocol=1, target="arm64-v8a", sha256="ef" * 32),
-        launch="adb",
-        backend="gpu",
-        precision="default",
-        threads=4,
-        core_mask=0,
+        device=usual.make_device(address="SERIAL", device_id=device_id),
         # A whole number where a float belongs: what is read back must hash alike.
         protocol=MeasurementProtocol(
             name="quick", processes=2, warmups=1, runs=3, min_runs=1, max_seconds=10
         ),
-        io=IoSpec(inputs=(InputSpec(tensor=0),), output=OutputSpec(tensor=0)),
         timing_shape=(1, 1024, 1536, 3),
         fidelity_protocol="none",
+        trials=(),
+        finished=False,
     )
 
 
 def make_trial(index: int = 0, log_sha256: str | None = None) -> Trial:
     """A timed trial; every third one failed."""
-    failed = index % 3 == 2
-    return Trial(
-        index=index,
-        mode="time",
-        backend="gpu",
-        status="failed" if failed else "ok",
-        started="2025-01-01T00:00:01Z",
-        wall_ns=2**53 + index,
-        invoke_ns=(1, 2, 3),
-        failure=Failure(kind="crash", message="SIGSEGV") if failed else None,
-        log_sha256=log_sha256,
-    )
+    make = usual.failed_trial if index % 3 == 2 else usual.make_trial
+    trial = make("gpu", index=index)
+    return replace(trial, wall_ns=2**53 + index, invoke_ns=(1, 2, 3), log_sha256=log_sha256)
 
 
 IMAGE_TRIAL = Trial(

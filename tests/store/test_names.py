@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from bokehbench.store.urls import PostgresLocation, SqliteLocation, locate
-
-from .trouble import refusal
+from tests.store.trouble import refusal
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ import pytest
 
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store
-
-from .conftest import new_database
-from .postgres import PASSWORD, Server
-from .samples import make_trial
-from .trouble import filled, refusal
+from tests.store.conftest import new_database
+from tests.store.postgres import PASSWORD, Server
+from tests.store.samples import make_trial
+from tests.store.trouble import filled, refusal
 
 pytestmark = pytest.mark.real("postgresql")
 

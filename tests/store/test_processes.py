@@ -12,17 +12,19 @@ import pytest
 
 from bokehbench.facts import Evidence, canonical_json
 from bokehbench.store import Store, open_store, this_process
+from tests.store.samples import make_derived, make_evidence, make_trial
 
-from .samples import make_derived, make_evidence, make_trial
-
-WORKER = Path(__file__).with_name("worker.py")
+ROOT = Path(__file__).parents[2]
 
 
-def start(*words: str | float, evidence: Evidence | None = None) -> "subprocess.Popen[bytes]":
+def start(*words: str | float, evidence: Evidence | None = None) -> subprocess.Popen[bytes]:
     """A worker that has its evidence."""
-    command = [sys.executable, str(WORKER), *map(str, words)]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "tests.store.worker", *map(str, words)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdin is not None
     process.stdin.write(canonical_json(evidence).encode())
@@ -31,7 +33,7 @@ def start(*words: str | float, evidence: Evidence | None = None) -> "subprocess.
     return process
 
 
-def join(*processes: "subprocess.Popen[bytes]") -> None:
+def join(*processes: subprocess.Popen[bytes]) -> None:
     """Waits for workers, which must have ended well."""
     ends = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
     for errors, code in ends:

@@ -19,9 +19,8 @@ import pytest
 
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store
-
-from .samples import make_trial
-from .trouble import filled, refusal
+from tests.store.samples import make_trial
+from tests.store.trouble import filled, refusal
 
 NOBODY = 65534
 

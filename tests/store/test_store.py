@@ -19,8 +19,15 @@ from bokehbench.store import (
     open_store,
     this_process,
 )
-
-from .samples import BEFORE, IMAGE_TRIAL, SCORE, make_derived, make_evidence, make_trial, sealed
+from tests.store.samples import (
+    BEFORE,
+    IMAGE_TRIAL,
+    SCORE,
+    make_derived,
+    make_evidence,
+    make_trial,
+    sealed,
+)
 
 
 def tamper(url: str, sql: str, values: Sequence[Any] = ()) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from bokehbench.errors import StoreError
 from bokehbench.store import Store, open_store, this_process
-
-from .samples import make_evidence, make_trial
+from tests.store.samples import make_evidence, make_trial
 
 
 def refusal(url: str | Path | None, *, readonly: bool = False) -> str:

@@ -1,34 +1,19 @@
-"""What other processes do to a store: `worker.py COMMAND URL …`; evidence comes on stdin."""
+"""What other processes do to a store: `worker COMMAND URL …`; evidence comes on stdin."""
 
 import sys
 import time
 
 import msgspec
 
-from bokehbench.facts import Derived, Evidence, Latency, Trial
+from bokehbench.facts import Evidence
 from bokehbench.store import Store, open_store, this_process
-
-DERIVED = Derived(
-    rules="1",
-    status="invalid",
-    reasons=(),
-    findings=(),
-    latency=Latency(),
-    fidelity=None,
-    score=None,
-    score_backend=None,
-)
-
-
-def trial(index: int) -> Trial:
-    """A trial whose index tells it from others."""
-    return Trial(index=index, mode="time", backend="gpu", status="ok", started="t", wall_ns=1)
+from tests.store.samples import make_derived, make_trial
 
 
 def fill(store: Store, record_id: str, first: int, count: int) -> None:
     """Appends trials one by one."""
     for index in range(first, first + count):
-        store.append(record_id, trial(index))
+        store.append(record_id, make_trial(index))
 
 
 def main() -> None:
@@ -48,11 +33,11 @@ def main() -> None:
             if command == "record":
                 fill(store, evidence.record_id, 0, int(words[0]))
                 whole = store.read_open(evidence.record_id)
-                store.seal(evidence.record_id, whole, DERIVED, finished=True)
+                store.seal(evidence.record_id, whole, make_derived(whole), finished=True)
                 store.finish_run(evidence.run_id, "done")
             elif command == "die":
                 for index in range(1_000_000):
-                    store.append(evidence.record_id, trial(index))
+                    store.append(evidence.record_id, make_trial(index))
                     print(index, flush=True)
 
 

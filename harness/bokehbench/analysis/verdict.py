@@ -30,12 +30,19 @@ _RULES = (
     Rule("no_gpu_proof", "invalid", "use an engine that reports what it delegated"),
     Rule("fallback", "invalid", "ask for the backend that ran, or for an engine that has it"),
     Rule("nan_output", "invalid", "run with --precision fp32; check the model's ranges"),
+    Rule(
+        "no_image_scored",
+        "invalid",
+        "read why the images failed; check the dataset, the I/O spec and free space",
+    ),
     Rule("software_gpu", "provisional", "use a device with a real GPU, or --backend xnnpack"),
     Rule(
         "too_few_samples",
         "provisional",
         f"run {MIN_PROCESSES} processes or more with {MIN_SAMPLES} samples in all",
     ),
+    Rule("no_warmup", "provisional", "run with warm-ups: the first runs of a process are slow"),
+    Rule("not_settled", "provisional", "cool the device down and run again"),
     Rule("incomplete", "provisional", "run again to the end; what was measured is kept"),
     Rule(
         "outputs_differ_between_processes",
@@ -97,7 +104,8 @@ def _reports(evidence: Evidence) -> Iterator[BackendReport]:
 
 
 def _trial_failed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
-    if timed_ok(evidence.trials):
+    # A run that was cut short before its first trial ended has not failed.
+    if timed_ok(evidence.trials) or not (evidence.finished or evidence.trials):
         return ""
     for trial in evidence.trials:
         if trial.failure is not None:
@@ -153,6 +161,28 @@ def _too_few_samples(_evidence: Evidence, latency: Latency, _fidelity: Fidelity 
     return f"{latency.samples} samples of {latency.processes} processes"
 
 
+def _no_image_scored(evidence: Evidence, _latency: Latency, fidelity: Fidelity | None) -> str:
+    if evidence.dataset is None or not evidence.finished or not timed_ok(evidence.trials):
+        return ""
+    if fidelity is not None and fidelity.images > 0:
+        return ""
+    why = next((image.failure for image in evidence.images if image.failure), "no image was run")
+    return f"0 of {evidence.dataset.pairs} images could be scored: {why}"
+
+
+def _no_warmup(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if evidence.protocol.warmups > 0 or latency.processes == 0:
+        return ""
+    return "no run was a warm-up"
+
+
+def _not_settled(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
+    unsettled = [c for c in evidence.conditions if c.settled is False]
+    if not unsettled:
+        return ""
+    return f"the device did not meet its targets within {unsettled[0].settle_seconds or 0:.0f} s"
+
+
 def _incomplete(evidence: Evidence, _latency: Latency, fidelity: Fidelity | None) -> str:
     parts = []
     if not evidence.finished:
@@ -186,6 +216,9 @@ _CHECKS: dict[str, _Check] = {
     "no_gpu_proof": _no_gpu_proof,
     "fallback": _fallback,
     "nan_output": _nan_output,
+    "no_image_scored": _no_image_scored,
+    "no_warmup": _no_warmup,
+    "not_settled": _not_settled,
     "software_gpu": _software_gpu,
     "too_few_samples": _too_few_samples,
     "incomplete": _incomplete,

@@ -1,6 +1,8 @@
 """The command line: the only place that prints, reads the environment, or exits."""
 
 import importlib
+import io
+import os
 import signal
 import sys
 from typing import Any
@@ -61,21 +63,29 @@ def group() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run a command and exit with its code; no traceback for what a user can meet."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale that lacks a letter gets it spelled out, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result: Any = group.main(argv, prog_name="bokehbench", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
     except click.ClickException as error:
         code = _complain(_one_line(error), 2)
     except BokehbenchError as error:
         code = _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader went away (`| head`): the conventional end, and no second message at exit.
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+    except (BrokenPipeError, SystemExit):
+        # The reader went away (`| head`), which click tells by SystemExit: the conventional
+        # end, and no second message when the interpreter flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""

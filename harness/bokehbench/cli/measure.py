@@ -47,7 +47,8 @@ def measure(
 
     with Screen(len(devices)) as screen:
         outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, earlier)
-    # The document first: it is what a program waits for, and it needs no store.
+    # Before anything is printed: whoever reads our output may be gone.
+    _keep(outcome)
     code = _deliver(sink, outcome) if sink is not None else 0
     request = devices[0].request
     if sink is None or not sink.is_screen:
@@ -55,7 +56,6 @@ def measure(
     for address, error in outcome.errors.items():
         note(f"{address}: {error}")
         code = max(code, error.exit_code)
-    _keep(outcome)
     return exit_code(outcome, request.settings.backend, code)
 
 

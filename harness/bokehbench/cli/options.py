@@ -1,5 +1,6 @@
 """Options that commands share, and the values they become."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -46,6 +47,8 @@ def make_protocol(words: Protocol) -> "MeasurementProtocol":
     """`challenge`, or `quick` with one process, or `custom` where a number was changed."""
     from bokehbench.facts import MeasurementProtocol
 
+    if words.quick and words.processes is not None:
+        raise click.UsageError("--quick is one process; leave out --processes, or --quick")
     base = CHALLENGE | ({"processes": 1} if words.quick else {})
     given = {key: value for key in CHALLENGE if (value := getattr(words, key)) is not None}
     merged = base | given
@@ -59,6 +62,15 @@ def make_protocol(words: Protocol) -> "MeasurementProtocol":
         min_runs=int(min(merged["min_runs"], merged["runs"])),
         max_seconds=float(merged["max_seconds"]),
     )
+
+
+def _finite(
+    _context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """click's ranges let NaN through."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("not a number", param=parameter)
+    return value
 
 
 def protocol_options(function: _F) -> _F:
@@ -76,6 +88,7 @@ def protocol_options(function: _F) -> _F:
     @click.option(
         "--max-seconds",
         type=click.FloatRange(0.001, 86_400),
+        callback=_finite,
         help="Cap on a process's runs.  [default: 150]",
     )
     @wraps(function)

@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -38,19 +38,23 @@ class Sink:
     """Where a document goes: a path, or `-` for standard output.
 
     A path is opened for writing before anything is measured, under a temporary name beside it, and
-    renamed when the document is whole.
+    renamed when the document is whole. What is no file (a pipe, a device) is written as it is.
     """
 
     def __init__(self, target: str, option: str) -> None:
         self.name = f"{option} {target}"
         self.is_screen = target == "-"
-        self._target = target
+        self._goal = Path(target)
         self._part: Path | None = None
         if target == "-":
             return
-        goal = Path(target)
+        # Behind a link it is the file that is replaced, not the link.
+        goal = Path(os.path.realpath(target))
+        self._goal = goal
         if goal.is_dir():
             raise UsageError(f"{self.name}: is a folder; give a file name")
+        if goal.exists() and not goal.is_file():
+            return
         try:
             number, name = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
         except OSError as error:
@@ -63,16 +67,18 @@ class Sink:
 
     def write(self, text: str) -> None:
         """Write the whole document, once."""
+        if self.is_screen:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
         if self._part is None:
-            stream: IO[str] = sys.stdout
-            stream.write(text)
-            stream.flush()
+            self._goal.write_text(text, encoding="utf-8")
             return
         self._part.write_text(text, encoding="utf-8")
         umask = os.umask(0)
         os.umask(umask)
         self._part.chmod(0o666 & ~umask)
-        self._part.replace(self._target)
+        self._part.replace(self._goal)
         self._part = None
 
     def __enter__(self) -> Self:
@@ -99,4 +105,5 @@ def terminal_text(table: "Table") -> str:
 
 def to_json(value: Any) -> str:
     """One JSON document, readable, with a newline at its end."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # ASCII alone, so that no locale of a terminal or a pipe can spoil it.
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"

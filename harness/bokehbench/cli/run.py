@@ -126,6 +126,8 @@ def command(
         return go_on(resume, store, json_target, adb_server)
     if not models:
         raise UsageError("no model given; name one or more .tflite files")
+    for name in names:
+        storable(name, "--name")
     if len(names) not in (0, len(models)):
         raise UsageError(f"--name: given {len(names)} times for {len(models)} models")
     inputs = tuple(
@@ -148,6 +150,7 @@ def command(
                     precision,
                     threads or connection.profile.threads,
                     core_mask,
+                    connection.device.facts.cores,
                     protocol,
                     seed,
                 ),
@@ -165,6 +168,19 @@ def command(
         return 0
     with json_sink(json_target) as sink, open_for_writing(store) as opened:
         return measure(prepared, opened, sink, new_run_id())
+
+
+def storable(text: str, where: str) -> str:
+    """The text, if a record can hold it.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{where} {text!r}: not UTF-8; give another name") from error
+    return text
 
 
 def equipped(
@@ -197,6 +213,8 @@ def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: s
             for stored in requests
         ]
         earlier = resume.open_evidence(opened, run_id)
+        for one in prepared:
+            resume.check_alike(one, earlier, run_id)
         return measure(prepared, opened, sink, run_id, earlier)
 
 
@@ -231,6 +249,7 @@ def _settings(
     precision: Literal["default", "fp16", "fp32"],
     threads: int,
     core_mask: str,
+    cores: int | None,
     protocol: Protocol,
     seed: int,
 ) -> Any:
@@ -242,6 +261,8 @@ def _settings(
         mask = -1
     if not 0 <= mask < 2**64:
         raise UsageError(f"--core-mask {core_mask}: not a hexadecimal mask, such as f0")
+    if cores is not None and mask >> cores:
+        raise UsageError(f"--core-mask {core_mask}: the device has {cores} cores")
     return Settings(backend, precision, threads, mask, make_protocol(protocol), seed)
 
 

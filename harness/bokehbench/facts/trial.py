@@ -186,14 +186,12 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     when: Literal["before", "after"]
     at: str
     load_1m: float | None = None
-    cpu_busy: float | None = None
     memory_available_bytes: int | None = None
     temperatures_celsius: dict[str, float] = {}
     cpu_khz: tuple[int | None, ...] = ()
     battery_percent: int | None = None
     battery_celsius: float | None = None
     plugged: bool | None = None
-    thermal_status: int | None = None
     settled: bool | None = None
     settle_seconds: float | None = None
     unknown: tuple[str, ...] = ()

@@ -3,8 +3,11 @@
 adbd runs our string with `sh -c` in a session of its own, and reports an exit only when
 nobody holds the pipes any more. So the string says its process id first, runs the command
 below itself, says the command's exit code, and then kills its process group: nothing that
-the command left behind holds the pipes, and the host knows at any time whom to kill. A
-sleeping guard in the same group ends the command when the link broke.
+the command left behind holds the pipes, and the host knows at any time whom to kill.
+
+A guard in the same group reads from the command's stderr. adbd made that a pair of sockets
+(AOSP, `adb/daemon/shell_service.cpp`) and never writes there, so the guard sees only its
+end, when the link broke, or its own time-out, when the link broke and nobody noticed.
 """
 
 import math
@@ -28,9 +31,11 @@ def wrap(argv: Sequence[str], mark: str, seconds: float) -> bytes:
         raise ValueError("embedded null byte")
     guard = math.ceil(seconds) + GUARD_SECONDS
     # fd 3 is the command's stderr; the shell's own, with its "Segmentation fault", is dropped.
+    # A read that fails with 2 could not even begin: there the guard sleeps.
     text = (
         f"echo '{mark}' $$ >&2; exec 3>&2 2>/dev/null; "
-        f"(sleep {guard}; kill -9 -$$) </dev/null >/dev/null 3>&- & "
+        f"(read -t {guard} -u3 x; [ $? = 2 ] && sleep {guard}; kill -9 -$$) "
+        "</dev/null >/dev/null & "
         f"(exec 2>&3 3>&-; exec {shlex.join(argv)}); "
         f"e=$?; echo '{mark}' $e >&3; kill -9 -$$; exit $e"
     )

@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
     EventStream,
+    Hello,
     ManifestItem,
     OutputEvent,
     RunnerPaths,
@@ -85,6 +86,7 @@ class Bench:
     rounding: str
     put_blob: Callable[[bytes], str | None]
     stop: Stop
+    greeting: list[Hello] = field(default_factory=list)
 
 
 def utc_now() -> str:
@@ -180,6 +182,8 @@ def _run(
     if result.timed_out:
         bench.device.kill(pid_file)
     stream = _stream(result, manifest_sha256)
+    if stream.hello is not None and stream.problem is None:
+        bench.greeting[:] = [stream.hello]
     log = result.stderr
     if stream.backend is None:
         # The process ended while the engine was loading: its words are still in the file.

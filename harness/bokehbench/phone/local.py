@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import time
@@ -223,8 +222,7 @@ def _copy(stream: IO[bytes], sink: IO[bytes], deadline: Deadline, what: str) -> 
 def _cure(error: OSError) -> str:
     text = error.strerror or str(error)
     if error.errno == errno.ENOSPC:
-        free = shutil.disk_usage("/").free >> 20
-        return f"{text}; free some space and run again ({free} MiB free on /)"
+        return f"{text}; free some space there and run again"
     return text
 
 

@@ -10,7 +10,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import Protocol
 
 from bokehbench.errors import DeviceLost
 from bokehbench.phone.adb_stream import ByteStream
@@ -53,6 +53,14 @@ class Source(Protocol):
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Fill the beginning of `buffer`."""
+        ...
+
+
+class Sink(Protocol):
+    """Where a pull goes: may take less than it is given."""
+
+    def write(self, piece: memoryview, /) -> int | None:
+        """Take the beginning of `piece`."""
         ...
 
 
@@ -140,7 +148,7 @@ class SyncSession:
             raise SyncGarbage("no OKAY after the file")
         return sent
 
-    def receive(self, path: bytes, sink: IO[bytes], deadline: Deadline) -> None:
+    def receive(self, path: bytes, sink: Sink, deadline: Deadline) -> None:
         """Copy a file's bytes into `sink`.
 
         Raises:
@@ -192,7 +200,7 @@ class SyncSession:
         return piece
 
 
-def write_all(sink: IO[bytes], piece: memoryview) -> None:
+def write_all(sink: Sink, piece: memoryview) -> None:
     """Write all of a piece to a file without a buffer, which may take less at a time.
 
     Raises:

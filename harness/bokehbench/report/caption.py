@@ -49,8 +49,8 @@ def _more_than_one(settings: Iterable[str]) -> bool:
 def _runtime_settings(record: Record) -> str:
     facts = record.evidence
     return (
-        f"{shape_text(timing_shape(record))}, protocol {facts.protocol.name}, "
-        f"{facts.engine.name} {facts.engine.version}, precision {facts.precision}"
+        f"{_timing(record)}, {facts.engine.name} {facts.engine.version}, "
+        f"precision {facts.precision}"
     )
 
 
@@ -109,9 +109,12 @@ def _fidelity(record: Record) -> str:
 
 
 def _timing(record: Record) -> str:
-    protocol = record.evidence.protocol
+    facts = record.evidence
+    protocol = facts.protocol
+    threads = f"{facts.threads} thread" + ("s" if facts.threads > 1 else "")
+    cores = f" on cores {facts.core_mask:x}" if facts.core_mask else ""
     return (
-        f"{shape_text(timing_shape(record))}, protocol {protocol.name} "
+        f"{shape_text(timing_shape(record))}, {threads}{cores}, protocol {protocol.name} "
         f"({protocol.processes} processes of {protocol.warmups} + {protocol.runs} runs)"
     )
 

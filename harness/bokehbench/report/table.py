@@ -100,7 +100,7 @@ class _Row:
     def __init__(self, records: Sequence[Record], score_backend: Backend) -> None:
         self.newest: dict[Backend, Record] = {}
         self._counts: dict[Backend, int] = {}
-        for record in sorted(records, key=_age):
+        for record in sorted(records, key=_standing):
             backend = record.evidence.backend
             self.newest[backend] = record
             self._counts[backend] = self._counts.get(backend, 0) + 1
@@ -237,6 +237,15 @@ class _Row:
     def _replaced(self, backend: Backend) -> list[str]:
         count = self._counts.get(backend, 0)
         return [f"{backend}: the newest of {count} Records"] if count > 1 else []
+
+
+def _standing(record: Record) -> tuple[bool, bool, tuple[datetime, str]]:
+    """Sort key: what a cell shows is finished before new, and ranked before provisional."""
+    return (
+        record.evidence.finished,
+        record.derived.status != "provisional",
+        _age(record),
+    )
 
 
 def _age(record: Record) -> tuple[datetime, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bokehbench.errors import DatasetError
+from bokehbench.errors import DatasetError, UsageError
 from bokehbench.facts import ImageScore, InputSpec
 from bokehbench.fidelity.pairs import Dataset, Pair
 from bokehbench.model.fit import Fit, Placement, plan_fit
@@ -78,8 +78,11 @@ class ImageBench:
         except DatasetError as error:
             return self._failed(pair, str(error))
         output = np.fromfile(path, dtype=np.uint8).reshape(*expected, 3)
-        protocol = get_protocol(self.protocol)
-        psnr, ssim, identical = score_image(protocol, output, reference)
+        try:
+            protocol = get_protocol(self.protocol)
+            psnr, ssim, identical = score_image(protocol, output, reference)
+        except UsageError as error:
+            return self._failed(pair, str(error))
         return ImageScore(
             index=event.index,
             name=pair.name,
@@ -128,23 +131,35 @@ class ImageBench:
         """One input tensor's elements as a contiguous HxWxC uint8 array."""
         import numpy as np
 
-        from bokehbench.fidelity.images import fit_image, load_gray, load_rgb
+        from bokehbench.fidelity.images import load_gray, load_rgb
 
-        if spec.channels == "gray":
-            image = load_gray(_source(pair, spec.source))[..., None]
-        else:
-            image = load_rgb(_source(pair, spec.source))
-        image = _changed(image, placement)
         height, width = placement.input_shapes[spec.tensor][1:3]
+        path = _source(pair, spec.source)
+        image = load_gray(path) if spec.channels == "gray" else load_rgb(path)
+        image = self._placed(pair, image, placement, height, width)
+        if spec.channels == "rgbd":
+            depth = load_gray(_source(pair, "original_depth"))
+            depth = self._placed(pair, depth, placement, height, width)
+            image = np.concatenate([image, depth[..., None]], axis=2)
+        return np.ascontiguousarray(image.reshape(height, width, -1))
+
+    def _placed(
+        self, pair: Pair, image: "Image", placement: Placement, height: int, width: int
+    ) -> "Image":
+        """An image of a pair as the tensor's height and width want it.
+
+        Depth maps come at half size (EBB!): they are first brought to their image's own, so
+        that a crop takes the same part of both.
+        """
+        from bokehbench.fidelity.images import fit_image
+
+        size = self.dataset.sizes[pair.index]
+        if size is not None and image.shape[:2] != size:
+            image = fit_image(image, *size, "resize")
+        image = _changed(image, placement)
         if image.shape[:2] != (height, width):
             image = fit_image(image, height, width, "resize")
-        if spec.channels == "rgbd":
-            depth = load_gray(_source(pair, "original_depth"))[..., None]
-            # Depth maps come at half size (EBB!); they are brought to the tensor's own.
-            if depth.shape[:2] != (height, width):
-                depth = fit_image(depth, height, width, "resize")
-            image = np.concatenate([image, depth.reshape(height, width, 1)], axis=2)
-        return np.ascontiguousarray(image.reshape(height, width, -1))
+        return image
 
 
 def _changed(image: "Image", placement: Placement) -> "Image":

@@ -92,7 +92,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "profile": prepared.profile.name,
         "models": [
             {
-                "path": str(m.path.resolve()),
+                "path": _path(m.path),
                 "sha256": m.facts.sha256,
                 "label": m.label,
                 "io": msgspec.to_builtins(m.io),
@@ -105,7 +105,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "core_mask": request.settings.core_mask,
         "protocol": msgspec.to_builtins(request.settings.protocol),
         "seed": request.settings.seed,
-        "dataset": str(request.dataset.root.resolve()) if request.dataset else None,
+        "dataset": _path(request.dataset.root) if request.dataset else None,
         "dataset_digest": request.dataset.digest if request.dataset else None,
         "fit": request.fit,
         "fidelity_protocol": request.fidelity_protocol,
@@ -113,6 +113,11 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "recovery_seconds": request.recovery_seconds,
         "records": [[r.record_id, r.model_index, r.backend] for r in prepared.plan.records],
     }
+
+
+def _path(path: Path) -> str:
+    """A path as a store can hold it; a byte that is not UTF-8 is spelled out."""
+    return str(path.resolve()).encode("utf-8", "backslashreplace").decode()
 
 
 def _batches(dataset: Dataset, model: ModelInput, fit: Fit) -> tuple[Batch, ...]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
+from bokehbench.engines import file_sha256
 from bokehbench.errors import UsageError
 from bokehbench.facts import Evidence, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
 from bokehbench.schedule import Settings
-from bokehbench.session.request import ModelInput, RunRequest
+from bokehbench.session.request import ModelInput, Prepared, RunRequest
 from bokehbench.store import RecordFilter, Store
 
 
@@ -23,6 +24,8 @@ def find_requests(store: Store, run_id: str) -> list[dict[str, Any]]:
     """
     for run in store.runs():
         if run.run_id == run_id:
+            if "devices" not in run.request:
+                raise UsageError(f"--resume {run_id}: imported; only the host that ran it goes on")
             if run.state == "done":
                 raise UsageError(f"--resume {run_id}: that run came to its end")
             return list(run.request["devices"])
@@ -87,6 +90,39 @@ def record_ids(request: Mapping[str, Any]) -> Callable[[], str]:
     """The record ids of the first plan, in its order: the same plan gets the same ids."""
     ids: Iterator[str] = iter([record_id for record_id, *_ in request["records"]])
     return lambda: next(ids)
+
+
+def check_alike(prepared: Prepared, earlier: Mapping[str, Evidence], run_id: str) -> None:
+    """See that what was measured before was measured on what is there now.
+
+    Raises:
+        UsageError: device, engine or runner differ; the message names what does.
+    """
+    device, engine = prepared.device.facts, prepared.engine.facts
+    now = {
+        "device": (device.device_id, device.fingerprint, device.kernel),
+        "engine": (engine.name, engine.version, engine.library_sha256),
+        "runner": file_sha256(prepared.runner),
+    }
+    for record in prepared.plan.records:
+        evidence = earlier.get(record.record_id)
+        if evidence is None:
+            continue
+        known = evidence.device
+        then = {
+            "device": (known.device_id, known.fingerprint, known.kernel),
+            "engine": (
+                evidence.engine.name,
+                evidence.engine.version,
+                evidence.engine.library_sha256,
+            ),
+            "runner": evidence.runner.sha256,
+        }
+        unlike = [name for name, value in now.items() if then[name] != value]
+        if unlike:
+            raise UsageError(
+                f"--resume {run_id}: {', '.join(unlike)} changed since; start a new run"
+            )
 
 
 def open_evidence(store: Store, run_id: str) -> dict[str, Evidence]:

@@ -133,6 +133,9 @@ class _Run:
             utc_now(),
             on_wait=self.observer.settling,
         )
+        # Records that an earlier part of this run left open were begun under other conditions.
+        for record_id in self.evidence:
+            self._note(record_id, self.before)
 
     def loop(self) -> None:
         """Do what the schedule says until it has nothing left."""
@@ -186,6 +189,16 @@ class _Run:
         self.done[record.record_id] = Progress()
         self.journal.begin_record(evidence)
 
+    def _name_build(self, record: PlannedRecord) -> None:
+        """What the runner said of itself goes into the record, once."""
+        evidence = self.evidence[record.record_id]
+        hello = self.benches[record.model_index].greeting
+        if hello and evidence.runner.build is None:
+            runner = msgspec.structs.replace(
+                evidence.runner, build=hello[-1].build, engine_abi=hello[-1].engine_abi
+            )
+            self.evidence[record.record_id] = msgspec.structs.replace(evidence, runner=runner)
+
     def _recover(self) -> None:
         """Wait for a lost device, and see that what it needs is still there.
 
@@ -214,6 +227,7 @@ class _Run:
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
         self._note(record.record_id, trial)
+        self._name_build(record)
         progress = self.done[record.record_id]
         self.done[record.record_id] = replace(progress, trials=(*progress.trials, trial))
         self.observer.trial_ended(spec, trial)

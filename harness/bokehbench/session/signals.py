@@ -8,12 +8,16 @@ from types import FrameType
 
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: a CI job that is cancelled keeps its trials."""
+    """SIGTERM and SIGHUP end a run as Ctrl-C does.
+
+    A CI job that is cancelled, or a terminal that is closed, keeps its trials and leaves no
+    process behind.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handler(signal.SIGTERM, interrupt):
+    with _handler(signal.SIGTERM, interrupt), _handler(signal.SIGHUP, interrupt):
         yield
 
 

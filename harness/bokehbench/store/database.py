@@ -238,13 +238,14 @@ class Store:
         """Adds the Records and blobs of an export; all of them, or none.
 
         A Record that is there stays as it is. One without a seal becomes `incomplete`.
-        Seals cover evidence alone: derived values are taken as the lines give them.
+        Seals cover evidence alone, so derived values are made anew from it where this store
+        was opened with `derive`; else they are taken as the lines give them.
 
         Raises:
             StoreError: a line is no Record of this format, was altered after it was sealed,
                 or contradicts a sealed Record of this store. The message has its number.
         """
-        return exchange.import_lines(self._db, lines)
+        return exchange.import_lines(self._db, lines, self._derive)
 
     # Blobs
 

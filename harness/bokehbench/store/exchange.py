@@ -72,14 +72,18 @@ def _export_blob(db: Database, out: TextIO, digest: str, written: set[str]) -> N
         written.add(digest)
 
 
-def import_lines(db: Database, lines: Iterable[str]) -> ImportCounts:
+def import_lines(
+    db: Database, lines: Iterable[str], derive: Callable[[Evidence], Derived] | None
+) -> ImportCounts:
     """Checks every line, then adds all in one transaction.
+
+    Derived values are not sealed: `derive` makes them anew, so that nobody's edit is shown.
 
     The lines may come slowly, from a pipe, so they are read before the database is locked.
     """
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         try:
-            for entry in _entries(lines):
+            for entry in _entries(lines, derive):
                 spool.write(msgspec.json.encode(entry) + b"\n")
             spool.seek(0)
         except OSError as error:
@@ -91,19 +95,21 @@ def import_lines(db: Database, lines: Iterable[str]) -> ImportCounts:
             return _add_all(db, spool)
 
 
-def _entries(lines: Iterable[str]) -> Iterator[_Entry]:
+def _entries(
+    lines: Iterable[str], derive: Callable[[Evidence], Derived] | None
+) -> Iterator[_Entry]:
     number = 0
     try:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _entry(number, line)
+                yield _entry(number, line, derive)
     except UnicodeError as error:
         raise StoreError(
             f"import: line {number + 1} is not UTF-8 text: give a file that `export` wrote"
         ) from error
 
 
-def _entry(number: int, line: str) -> _Entry:
+def _entry(number: int, line: str, derive: Callable[[Evidence], Derived] | None) -> _Entry:
     try:
         value = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -118,6 +124,8 @@ def _entry(number: int, line: str) -> _Entry:
     try:
         evidence = evidence_from_json(value)
         derived = msgspec.convert(value, Derived) if "rules" in value else None
+        if derive is not None:
+            derived = derive(evidence)
         seal = msgspec.convert(value.get("seal"), str | None)
     except msgspec.ValidationError as error:
         raise _refused(number, f"is no whole record ({error})") from error
