@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec.structs import replace
+
 from bokehbench.facts import MeasurementProtocol, Trial, TrialSpec
 from bokehbench.facts.trial import DETERMINISTIC_FAILURES, Backend, Precision
 from bokehbench.profile import DeviceProfile
@@ -240,24 +242,17 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
 
 
 def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress) -> TrialSpec:
-    settings = plan.settings
+    """The timed trial's own settings over a batch of images, one run each."""
     slowest = max((ns for trial in progress.trials for ns in trial.invoke_ns), default=0)
     each = max(IMAGE_SECONDS, 20 * slowest / 1e9)
-    return TrialSpec(
-        record_id=record.record_id,
-        index=len(progress.image_trials),
+    return replace(
+        _timed(plan, record, len(progress.image_trials)),
         mode="images",
-        backend=record.backend,
-        precision=settings.precision,
-        threads=settings.threads,
-        core_mask=settings.core_mask,
         warmups=0,
         runs=1,
         min_runs=1,
-        max_seconds=settings.protocol.max_seconds,
         deadline_seconds=LOAD_ALLOWANCE_SECONDS + each * len(batch.items),
         input_shapes=batch.input_shapes,
-        seed=settings.seed,
         items=batch.items,
     )
 

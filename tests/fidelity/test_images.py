@@ -272,7 +272,7 @@ def test_fit_resize() -> None:
 
 
 def test_paths_are_shown_in_one_line() -> None:
-    assert shown(Path("a\nb\x1b[31m.png")) == "a\\nb\\x1b[31m.png"
+    assert shown(Path("a\nb\x1b[31m.png")) == "a b\ufffd[31m.png"
 
 
 def _png(*, width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:

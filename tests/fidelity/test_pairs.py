@@ -154,7 +154,7 @@ def test_control_characters_in_names_stay_out_of_messages(tmp_path: Path) -> Non
     root = _make(tmp_path, ["a\n\x1b.jpg", "a\n\x1b.png"], ["1.jpg"])
     with pytest.raises(DatasetError) as caught:
         open_dataset(root)
-    assert "a\\n\\x1b.jpg" in str(caught.value)
+    assert "a \ufffd.jpg" in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
 

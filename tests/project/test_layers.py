@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "harness" / "bokehbench"
 
 TIERS = [
-    {"errors"},
+    {"errors", "text"},
     {"facts"},
     {"runners", "engines", "model", "fidelity", "analysis", "profile"},
     {"phone", "store"},

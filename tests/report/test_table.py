@@ -11,7 +11,8 @@ from bokehbench.errors import UsageError
 from bokehbench.facts import DatasetFacts, Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report import Cell, Table, build_table
-from bokehbench.report.cells import clean, runtime_text, size_text
+from bokehbench.report.cells import runtime_text, size_text
+from bokehbench.text import clean
 from tests.support.evidence import (
     SHAPE,
     failed_trial,

@@ -103,7 +103,7 @@ def _one_line(error: click.ClickException) -> str:
 
 
 def _complain(text: str, code: int) -> int:
-    from bokehbench.cli.output import clean
+    from bokehbench.text import clean
 
     click.echo(f"bokehbench: {clean(text)}", err=True)
     return code

@@ -9,9 +9,10 @@ import msgspec
 
 from bokehbench.cli.connect import Connection, connect, server_address
 from bokehbench.cli.options import adb_option
-from bokehbench.cli.output import clean, to_json
+from bokehbench.cli.output import to_json
 from bokehbench.errors import BokehbenchError, DeviceError
 from bokehbench.facts import DeviceFacts
+from bokehbench.text import clean
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import click
 
 from bokehbench.cli.connect import connect, equip, local_root, server_address
 from bokehbench.cli.options import adb_option, store_option
-from bokehbench.cli.output import clean, to_json
+from bokehbench.cli.output import to_json
 from bokehbench.engines import find_engine
 from bokehbench.errors import BokehbenchError, DeviceError
 from bokehbench.phone.device import Device
 from bokehbench.runners import bundled_runner
+from bokehbench.text import clean
 
 NEEDED_MIB = 64
 """Room for an engine, a runner, a small model and one batch of images."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bokehbench.cli.output import Sink, clean, note, terminal_text, to_json
+from bokehbench.cli.output import Sink, note, terminal_text, to_json
+from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.facts import Evidence, Record

@@ -21,6 +21,14 @@ store_option = click.option(
     help="Where records live: a SQLite file or postgresql://…  [default: the user's own file]",
 )
 
+score_option = click.option(
+    "--score-backend",
+    type=click.Choice(["gpu", "xnnpack", "cpu"]),
+    default="gpu",
+    show_default=True,
+    help="Whose runtime the score takes; any but the challenge's GPU heads it 'Score (CPU)'.",
+)
+
 adb_option = click.option(
     "--adb-server",
     metavar="HOST:PORT",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -11,22 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from bokehbench.errors import UsageError
+from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.report import Table
 
 PIPE_WIDTH = 160
 """Columns of a drawn table that goes to a file or a pipe."""
-
-# C0 and C1 controls, and the marks that turn text around: names come from strangers' files.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text in which no control sequence is left; file names may hold any byte."""
-    flat = text.replace("\n", " ").replace("\t", " ")
-    visible = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", flat)
-    return visible.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def note(text: str) -> None:

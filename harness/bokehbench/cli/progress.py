@@ -4,9 +4,10 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bokehbench.cli.output import clean, note
+from bokehbench.cli.output import note
 from bokehbench.facts import ImageScore, Trial, TrialSpec
 from bokehbench.session import Observer, Prepared
+from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -7,8 +7,9 @@ from typing import IO
 import click
 
 from bokehbench.cli.options import store_option
-from bokehbench.cli.output import Sink, clean, note, to_json
+from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
+from bokehbench.text import clean
 
 
 @click.group("records")

@@ -14,10 +14,12 @@ from bokehbench.cli.options import (
     io_options,
     make_protocol,
     protocol_options,
+    score_option,
     store_option,
 )
-from bokehbench.cli.output import clean, note, to_json
+from bokehbench.cli.output import note, to_json
 from bokehbench.errors import UsageError
+from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.facts.trial import Backend
@@ -68,13 +70,7 @@ Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
 )
 @io_options
 @click.option("--name", "names", multiple=True, help="Name in tables, once a model in order.")
-@click.option(
-    "--score-backend",
-    type=click.Choice(["gpu", "xnnpack", "cpu"]),
-    default="gpu",
-    show_default=True,
-    help="Whose runtime the score takes; the challenge's is the GPU's.",
-)
+@score_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Input and order.")
 @click.option("--profile", "profile_name", metavar="NAME", help="A device profile by name.")
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the records as JSON.")

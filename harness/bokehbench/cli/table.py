@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bokehbench.cli.options import store_option
+from bokehbench.cli.options import score_option, store_option
 from bokehbench.cli.output import Sink, terminal_text
 from bokehbench.errors import UsageError
 
@@ -18,13 +18,7 @@ FORMATS = ["terminal", "markdown", "csv", "latex", "json"]
 @store_option
 @click.option("--run", "run_id", metavar="RUN", help="Only records of one run.")
 @click.option("--device", metavar="DEV", help="Only records of one device, by its id.")
-@click.option(
-    "--score-backend",
-    type=click.Choice(["gpu", "xnnpack", "cpu"]),
-    default="gpu",
-    show_default=True,
-    help="Whose runtime the score takes; anything but the GPU heads it 'Score (CPU)'.",
-)
+@score_option
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="terminal")
 @click.option("--output", "-o", default="-", metavar="PATH", help="A file instead of the screen.")
 def command(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bokehbench.errors import DatasetError
+from bokehbench.text import clean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +28,8 @@ _header_lock = threading.Lock()
 
 
 def shown(path: Path | str) -> str:
-    """A path as text that fits in one line: control characters are spelled out."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in str(path)
-    )
+    """A path as text that fits in one line of a message."""
+    return clean(str(path))
 
 
 def load_rgb(path: Path) -> "NDArray[np.uint8]":

@@ -8,6 +8,7 @@ from typing import Literal
 from bokehbench.facts import ModelFacts, TensorFacts
 from bokehbench.model.flatbuffer import Source, open_source, shown
 from bokehbench.model.graph import Graph, Tensor, read_graph
+from bokehbench.text import clean
 
 
 def read_model(path: str | Path, *, name: str | None = None) -> ModelFacts:
@@ -34,8 +35,8 @@ def read_model(path: str | Path, *, name: str | None = None) -> ModelFacts:
         inputs, outputs = _ends(source, graph, "inputs"), _ends(source, graph, "outputs")
         signature = graph.signatures[0].key if graph.signatures else None
         return ModelFacts(
-            name=_clean(path.stem) if name is None else name,
-            file_name=_clean(path.name),
+            name=clean(path.stem) if name is None else name,
+            file_name=clean(path.name),
             sha256=source.sha256(),
             size_bytes=source.size,
             signature=signature,
@@ -96,8 +97,3 @@ def _weights_bytes(graph: Graph) -> int:
     regions = {graph.buffers[tensor.buffer] for tensor in tensors}
     external = {tensor.external for tensor in tensors if tensor.external}
     return sum(region.size for region in regions) + sum(graph.external[key] for key in external)
-
-
-def _clean(text: str) -> str:
-    """A file name that can be printed and stored: anything else in it becomes U+FFFD."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

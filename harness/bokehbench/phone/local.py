@@ -6,8 +6,9 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -93,35 +94,33 @@ class LocalTransport:
         self, source: Path | bytes | memoryview, target: str, *, mode: int, deadline: Deadline
     ) -> None:
         """Write a file under a temporary name, then rename; see Transport.push."""
-        goal = Path(target)
-        part = goal.with_name(f".{goal.name}.{os.getpid()}.part")
-        try:
-            with open(part, "wb") as sink:
-                if isinstance(source, Path):
-                    with open(source, "rb") as stream:
-                        _copy(stream, sink, deadline, f"copy of {source}")
-                else:
-                    sink.write(source)
-                os.fchmod(sink.fileno(), mode)
-            part.replace(goal)
-        except OSError as error:
-            raise TransferError(f"local device: can't write {target}: {_cure(error)}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
+        with _arriving(Path(target), f"can't write {target}") as sink:
+            if isinstance(source, Path):
+                with open(source, "rb") as stream:
+                    _copy(stream, sink, deadline, f"copy of {source}")
+            else:
+                sink.write(source)
+            os.fchmod(sink.fileno(), mode)
 
     def pull(self, source: str, target: Path, *, deadline: Deadline) -> None:
         """Copy a file; see Transport.pull."""
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with open(source, "rb") as stream, open(part, "wb") as sink:
-                _copy(stream, sink, deadline, f"copy of {source}")
-            part.replace(target)
-        except OSError as error:
-            raise TransferError(f"local device: can't copy {source}: {_cure(error)}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
+        with _arriving(target, f"can't copy {source}") as sink, open(source, "rb") as stream:
+            _copy(stream, sink, deadline, f"copy of {source}")
+
+
+@contextlib.contextmanager
+def _arriving(goal: Path, failure: str) -> Iterator[IO[bytes]]:
+    """A file under a temporary name that becomes `goal` when it is whole, and nothing before."""
+    part = goal.with_name(f".{goal.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with open(part, "wb") as sink:
+            yield sink
+        part.replace(goal)
+    except OSError as error:
+        raise TransferError(f"local device: {failure}: {_cure(error)}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 class _Output:

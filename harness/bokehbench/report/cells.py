@@ -9,8 +9,9 @@ A positive number that would print as zero prints as `<` and the smallest step (
 """
 
 import math
-import unicodedata
 from dataclasses import dataclass, field
+
+from bokehbench.text import clean
 
 NOT_MEASURED = "N.A."
 ERROR = "Error"
@@ -67,22 +68,6 @@ class Footnotes:
                 self.texts.append(text)
             found.add(self.texts.index(text) + 1)
         return tuple(sorted(found))
-
-
-def clean(text: str) -> str:
-    """One line without control, format or surrogate characters, which become U+FFFD.
-
-    Names and failure messages come from files and devices: an escape sequence or a
-    right-to-left override in them must not reach a terminal or a document.
-    """
-    return "".join(
-        " "
-        if character in "\n\r\t\u2028\u2029"
-        else "\ufffd"
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs")
-        else character
-        for character in text
-    ).strip()
 
 
 def size_text(mebibytes: float) -> str:

@@ -7,7 +7,8 @@ still names its fidelity protocol.
 import csv
 import io
 
-from bokehbench.report.cells import Cell, Table, clean
+from bokehbench.report.cells import Cell, Table
+from bokehbench.text import clean
 
 
 def render(table: Table) -> str:

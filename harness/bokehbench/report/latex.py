@@ -5,7 +5,8 @@ Needs `\\usepackage{booktabs}`; names outside ASCII need UTF-8 input, the defaul
 
 from collections.abc import Iterable
 
-from bokehbench.report.cells import Cell, Table, clean
+from bokehbench.report.cells import Cell, Table
+from bokehbench.text import clean
 
 _ESCAPES = str.maketrans(
     {

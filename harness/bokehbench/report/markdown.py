@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from bokehbench.report.cells import Cell, Table, clean
+from bokehbench.report.cells import Cell, Table
+from bokehbench.text import clean
 
 _SPECIAL = re.compile(r"([\\`*_\[\]{}<>&|#~^$!])")
 

@@ -19,10 +19,10 @@ from bokehbench.report.cells import (
     Column,
     Footnotes,
     Table,
-    clean,
     runtime_text,
     size_text,
 )
+from bokehbench.text import clean
 
 _BACKENDS: tuple[Backend, ...] = ("gpu", "xnnpack", "cpu")
 _CPU_BACKENDS: tuple[Backend, ...] = ("xnnpack", "cpu")

@@ -5,7 +5,8 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bokehbench.report.cells import Cell, Table, clean
+from bokehbench.report.cells import Cell, Table
+from bokehbench.text import clean
 
 _MIN_TEXT = 8
 

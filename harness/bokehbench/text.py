@@ -1,0 +1,24 @@
+"""Strangers' text -> text for one line of a terminal, a table or a message."""
+
+import unicodedata
+
+_SPACES = frozenset("\n\r\t\u2028\u2029")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs"})
+
+
+def clean(text: str) -> str:
+    """Text without control, format or surrogate characters, which become U+FFFD.
+
+    Names and messages come from files and devices: an escape sequence or a mark that turns
+    text around must not reach a terminal or a document. Line ends become spaces.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        " "
+        if character in _SPACES
+        else "\ufffd"
+        if unicodedata.category(character) in _HIDDEN
+        else character
+        for character in text
+    )
