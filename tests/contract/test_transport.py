@@ -2,27 +2,20 @@
 
 import os
 import signal
-import stat
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bokehbench.errors import DeadlineExceeded, TransferError
-from bokehbench.phone.local import LocalTransport
 from bokehbench.phone.transport import CommandResult, Deadline, Transport
 
 
-@pytest.fixture(params=["local"])
-def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
-    assert request.param == "local"
-    yield LocalTransport(tmp_path / "device")
-
-
-def sh(transport: Transport, script: str, *args: str, seconds: float = 20, **more: object) -> CommandResult:
+def sh(
+    transport: Transport, script: str, *args: str, seconds: float = 20, **more: object
+) -> CommandResult:
     argv = ["sh", "-c", script, "sh", *args]
     return transport.run(argv, deadline=Deadline.after(seconds), **more)  # type: ignore[arg-type]
 
@@ -49,11 +42,12 @@ def test_empty_output_and_no_newline_at_the_end(transport: Transport, script: st
     assert sh(transport, script).stdout == (b"" if script == "true" else b"x")
 
 
-def test_20_mb_of_any_bytes_through_stdout(transport: Transport, tmp_path: Path) -> None:
+def test_20_mb_of_any_bytes_through_stdout(transport: Transport) -> None:
     data = os.urandom(20_000_000)
-    (tmp_path / "data").write_bytes(data)
     seen = bytearray()
-    result = sh(transport, 'cat "$1"', str(tmp_path / "data"), on_stdout=seen.extend)
+    target = f"{transport.root}/data"
+    transport.push(data, target, mode=0o600, deadline=Deadline.after(20))
+    result = sh(transport, 'cat "$1"', target, on_stdout=seen.extend)
     assert result.stdout == data
     assert seen == data
 
@@ -86,16 +80,18 @@ def test_a_command_that_is_not_there_exits_127(transport: Transport) -> None:
     assert b"no-such-command" in result.stderr
 
 
-def test_a_deadline_ends_the_command_and_its_children(transport: Transport, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
+def test_a_deadline_ends_the_command_and_its_children(transport: Transport) -> None:
+    pids = f"{transport.root}/pids"
+    assert sh(transport, "true").exit_code == 0
     started = time.monotonic()
     script = 'sleep 60 & echo $! > "$1"; echo $$ >> "$1"; echo begun; wait'
-    result = sh(transport, script, str(pids), seconds=0.5)
+    result = sh(transport, script, pids, seconds=0.5)
     assert result.timed_out
     assert result.stdout == b"begun\n"
     assert time.monotonic() - started < 1.5
-    for pid in map(int, pids.read_text().split()):
-        assert not alive(pid)
+    found = sh(transport, 'cat "$1"', pids).stdout.split()
+    assert len(found) == 2
+    assert not any(alive(transport, pid.decode()) for pid in found)
 
 
 def test_a_child_that_keeps_the_pipes_open_does_not_hold_us(transport: Transport) -> None:
@@ -105,14 +101,15 @@ def test_a_child_that_keeps_the_pipes_open_does_not_hold_us(transport: Transport
     assert time.monotonic() - started < 5
 
 
-def test_an_interrupt_leaves_nothing_behind(transport: Transport, tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
+def test_an_interrupt_leaves_nothing_behind(transport: Transport) -> None:
+    pid_file = f"{transport.root}/pid"
+    assert sh(transport, "true").exit_code == 0
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        sh(transport, 'echo $$ > "$1"; sleep 60', str(pid_file))
+        sh(transport, 'echo $$ > "$1"; sleep 60', pid_file)
     timer.join()
-    assert not alive(int(pid_file.read_text()))
+    assert not alive(transport, sh(transport, 'cat "$1"', pid_file).stdout.decode().strip())
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o444])
@@ -120,7 +117,7 @@ def test_push_writes_bytes_and_mode(transport: Transport, mode: int) -> None:
     target = f"{transport.root}/a 'file' ü"
     transport.push(b"\x00\xffdata", target, mode=mode, deadline=Deadline.after(5))
     assert sh(transport, 'cat "$1"', target).stdout == b"\x00\xffdata"
-    assert stat.S_IMODE(Path(target).stat().st_mode) == mode
+    assert sh(transport, 'stat -c %a "$1"', target).stdout.decode() == f"{mode:o}\n"
 
 
 def test_push_of_a_file_and_pull_are_exact(transport: Transport, tmp_path: Path) -> None:
@@ -175,10 +172,8 @@ def test_eight_threads_at_once(transport: Transport) -> None:
         assert all(pool.map(work, range(8)))
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead and not yet collected does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+def alive(transport: Transport, pid: str) -> bool:
+    """Whether a process runs on the device; one that is dead and not yet collected does not."""
+    assert pid.isdigit()
+    text = sh(transport, 'cat "/proc/$1/stat" 2>/dev/null', pid).stdout.decode()
+    return bool(text) and text.rpartition(")")[2].split()[0] != "Z"

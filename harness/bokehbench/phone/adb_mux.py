@@ -218,12 +218,15 @@ class AdbLink:
             self._lose(f"{type(error).__name__}: {error}")
 
     def _sort(self, packet: Packet) -> None:
-        """Give a packet to its stream; one for a stream that we closed is passed over."""
+        """Give a packet to its stream."""
         local_id, acknowledge = packet.arg1, False
+        state = self._streams.get(local_id)
+        if state is None:
+            # A service that opened after we gave it up has to end, and its command with it.
+            if packet.command == OKAY:
+                self._reply(CLSE, local_id, packet.arg0)
+            return
         with self._changed:
-            state = self._streams.get(local_id)
-            if state is None:
-                return
             if packet.command == OKAY:
                 state.remote_id = state.remote_id or packet.arg0
                 state.may_send = True

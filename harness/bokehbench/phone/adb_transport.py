@@ -200,6 +200,8 @@ class AdbTransport(ABC):
             raise TransferError(self._named(f"{what}: {path}: {error}{hint}")) from error
         except TransferError as error:
             raise TransferError(self._named(f"{what}: {error}")) from error
+        except DeviceError as error:
+            raise DeviceError(self._named(str(error))) from error
         except SyncGarbage as error:
             self._features = None
             raise DeviceLost(self._named(f"{what}: not an answer of adb: {error}")) from error

@@ -16,6 +16,9 @@ from bokehbench.phone.transport import Deadline
 MAX_PAYLOAD = 1 << 20
 USB_PAYLOAD = 64 * 1024
 CONNECT_SECONDS = 10.0
+LONGEST_POLL_SECONDS = 86400.0
+"""poll() takes no more than 24 days."""
+
 HEADER = struct.Struct("<6I")
 """Command, two arguments, length, checksum and the command's complement (AOSP, protocol.txt)."""
 
@@ -104,7 +107,7 @@ class TcpWire:
             try:
                 count = self._socket.sendmsg(parts)
             except BlockingIOError:
-                if not self._writable.poll(deadline.remaining() * 1000):
+                if not self._writable.poll(min(deadline.remaining(), LONGEST_POLL_SECONDS) * 1000):
                     raise DeviceLost("the device takes no more bytes") from None
                 continue
             except OSError as error:
@@ -142,7 +145,7 @@ class UsbWire:
         except Exception as error:
             # ImportError without the package; OSError or libusb's own error without libusb.
             raise DeviceError(
-                "usb: needs libusb and its Python package; `pip install bokehbench[usb]`"
+                "usb: needs libusb (the package libusb-1.0-0) and `pip install bokehbench[usb]`"
             ) from error
         try:
             self._library: Any = UsbTransport.find_adb(serial=serial)

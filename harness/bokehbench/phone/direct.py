@@ -14,7 +14,8 @@ from bokehbench.phone import adb_mux
 from bokehbench.phone.adb_mux import AdbLink, Packet
 from bokehbench.phone.adb_stream import ByteStream
 from bokehbench.phone.adb_transport import AdbTransport
-from bokehbench.phone.adb_wire import CONNECT_SECONDS, MAX_PAYLOAD, TcpWire, UsbWire
+from bokehbench.phone.adb_wire import CONNECT_SECONDS, MAX_PAYLOAD, TcpWire, UsbWire, Wire
+from bokehbench.phone.address import parse_address
 from bokehbench.phone.transport import Deadline
 
 BANNER = b"host::features=shell_v2,cmd,stat_v2"
@@ -34,21 +35,16 @@ class DirectTransport(AdbTransport):
             key: the RSA key that phones know this computer by; made when missing.
 
         Raises:
-            DeviceError: the address is neither of the two.
+            UsageError: the address is none.
+            DeviceError: the address is of another kind.
         """
         super().__init__(address)
         self._key = key or Path.home() / ".android" / "adbkey"
         self._link: AdbLink | None = None
         self._linking = threading.Lock()
-        kind, _, rest = address.partition(":")
-        match = re.fullmatch(r"\[?([^\]]+)\]?:(\d{1,5})", rest)
-        if kind == "tcp" and match and 0 < int(match[2]) < 65536:
-            self._tcp: tuple[str, int] | None = (match[1], int(match[2]))
-        elif kind == "usb":
-            self._tcp = None
-        else:
+        self._where = parse_address(address)
+        if self._where.kind not in ("tcp", "usb"):
             raise DeviceError(f"{address}: not a direct address; write tcp:HOST:PORT or usb:SERIAL")
-        self._serial = rest
 
     def close(self) -> None:
         """End the connection; a later call connects again."""
@@ -74,19 +70,24 @@ class DirectTransport(AdbTransport):
             self._link.close()
             self._link = None
         if self._link is None:
-            wire = TcpWire(*self._tcp, deadline) if self._tcp else UsbWire(self._serial or None)
-            self._link = handshake(wire, self._key, self.address, deadline)
+            where = self._where
+            wire: Wire = (
+                TcpWire(where.host, where.port, deadline)
+                if where.kind == "tcp"
+                else UsbWire(where.serial)
+            )
+            self._link = handshake(wire, self._key, deadline)
         return self._link
 
 
-def handshake(wire: TcpWire | UsbWire, key: Path, address: str, deadline: Deadline) -> AdbLink:
+def handshake(wire: Wire, key: Path, deadline: Deadline) -> AdbLink:
     """Greet adbd and prove who we are.
 
     Raises:
         DeviceError: it is no adbd, does not answer, or does not accept our key.
     """
     # The library's packets are read with no deadline of their own: a watcher ends the wire.
-    greeting = _Greeting(wire, address)
+    greeting = _Greeting(wire)
     try:
         greeting.until(min(deadline.remaining(), CONNECT_SECONDS))
         packet = greeting.exchange(adb_mux.CNXN, adb_mux.NO_CHECKSUM_VERSION, MAX_PAYLOAD, BANNER)
@@ -94,11 +95,11 @@ def handshake(wire: TcpWire | UsbWire, key: Path, address: str, deadline: Deadli
             packet = _authenticate(greeting, packet, key, deadline)
         if packet.command == adb_mux.STLS:
             raise DeviceError(
-                f"{address}: the phone wants a paired connection; pair it with `adb pair` and "
+                "the phone wants a paired connection; pair it with `adb pair` and "
                 "reach it through the adb server"
             )
         if packet.command != adb_mux.CNXN:
-            raise DeviceError(f"{address}: does not speak the adb protocol; check the port")
+            raise DeviceError("it does not speak the adb protocol; check the port")
     except BaseException:
         wire.close()
         wire.release()
@@ -146,9 +147,8 @@ def load_signer(key: Path) -> Any:
 class _Greeting:
     """Packets before there is a link, bounded in time by closing the wire."""
 
-    def __init__(self, wire: TcpWire | UsbWire, address: str) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._address = address
         self._seconds = 0.0
         self._timer: threading.Timer | None = None
 
@@ -178,7 +178,7 @@ class _Greeting:
             return adb_mux.read_packet(self._wire, MAX_PAYLOAD, verify=False)
         except DeviceLost as error:
             raise DeviceError(
-                f"{self._address}: no greeting of adbd within {self._seconds:.0f} s ({error}); "
+                f"no greeting of adbd within {self._seconds:.0f} s ({error}); "
                 "check the port, and the phone's screen for a question"
             ) from error
 
