@@ -185,12 +185,14 @@ def equipped(
     new_id: "Callable[[], str] | None" = None,
 ) -> "Prepared":
     """A request met with a device, its engine and its runner."""
+    from bokehbench.schedule import choose_backends
     from bokehbench.session import new_id as fresh_id
     from bokehbench.session import prepare
 
-    gpu = request.settings.backend in ("auto", "all", "gpu")
-    engine, runner = equip(connection, gpu=gpu)
     device, profile = connection.device, connection.profile
+    chosen, _ = choose_backends(request.settings.backend, profile, device.facts.gpu)
+    # The accelerator is large: it goes to devices alone that will be asked for their GPU.
+    engine, runner = equip(connection, gpu=any(name == "gpu" for name, _ in chosen))
     return prepare(request, device, profile, engine, runner, new_id or fresh_id)
 
 
