@@ -1,6 +1,7 @@
 """`bokehbench run`: models on a device, into Records, into a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -162,8 +163,18 @@ def command(
     if dry_run:
         show_plans(prepared, as_json=json_target == "-")
         return 0
-    with json_sink(json_target) as sink, open_for_writing(store) as opened:
+    with json_sink(json_target) as sink, open_for_writing(store) as opened, closing_all(prepared):
         return measure(prepared, opened, sink, new_run_id())
+
+
+@contextmanager
+def closing_all(devices: "Sequence[Prepared]") -> "Iterator[None]":
+    """Let go of the links at the end, so that a phone is not left with a dead session."""
+    try:
+        yield
+    finally:
+        for prepared in devices:
+            prepared.device.transport.close()
 
 
 def storable(text: str, where: str) -> str:
@@ -213,7 +224,8 @@ def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: s
         earlier = resume.open_evidence(opened, run_id)
         for one in prepared:
             resume.check_alike(one, earlier, run_id)
-        return measure(prepared, opened, sink, run_id, earlier)
+        with closing_all(prepared):
+            return measure(prepared, opened, sink, run_id, earlier)
 
 
 def open_for_writing(store: str | None) -> "Store":

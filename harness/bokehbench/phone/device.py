@@ -176,23 +176,24 @@ class Device:
 def read_text(transport: Transport, script: str, deadline: Deadline) -> str:
     """Run a script and take its text only with a digest that matches.
 
-    A link can flip a byte and adb does not notice (docs/protocol.md), so the text
-    travels with its sha256.
+    A link can flip a byte and adb does not notice (docs/protocol.md), in what is asked as in
+    what is answered, so the text travels with the sha256 of both.
 
     Raises:
         DeviceError: the device does not answer, or the text was cut or altered.
     """
     wrapped = (
-        f"text=$({script}\n); printf '%s' \"$text\"; "
-        "printf '\\n@sha256 '; printf '%s' \"$text\" | sha256sum"
+        'text=$(eval "$1"); printf \'%s\' "$text"; '
+        "printf '\\n@sha256 '; printf '%s\\n%s' \"$1\" \"$text\" | sha256sum"
     )
-    result = transport.run(["sh", "-c", wrapped], deadline=deadline)
+    result = transport.run(["sh", "-c", wrapped, "sh", script], deadline=deadline)
     if result.timed_out:
         raise DeviceError(f"{transport.address}: no answer within {deadline.seconds:.0f} s")
     body, mark, digest = result.stdout.rpartition(b"\n@sha256 ")
     if not mark:
         raise DeviceError(f"{transport.address}: can't be described: {result.describe()}")
-    if digest.split()[:1] != [hashlib.sha256(body).hexdigest().encode()]:
+    both = script.encode() + b"\n" + body
+    if digest.split()[:1] != [hashlib.sha256(both).hexdigest().encode()]:
         raise DeviceError(
             f"{transport.address}: the description arrived altered "
             f"({len(body)} bytes, digest {shlex.quote(digest.decode('ascii', 'replace')[:80])})"

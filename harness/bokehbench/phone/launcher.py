@@ -32,7 +32,18 @@ GRACE_SECONDS = 2.0
 """The runner ends itself at its deadline; this much later the host ends it."""
 
 EVENT_LIMIT = 32 * 1024 * 1024
-START = 'echo $$ > "$0" && exec "$@"'
+_NOT_STARTED = {
+    113: "the runner's options arrived altered; nothing was run",
+    114: "the runner's process id can't be written; is the disk full?",
+}
+"""Exit codes of START for what kept it from starting the runner."""
+
+START = (
+    'want=$1; shift; got=$(printf "%s\\n" "$@" | sha256sum); '
+    '[ "${got%% *}" = "$want" ] || exit 113; '
+    'echo $$ > "$0" || exit 114; exec "$@"'
+)
+"""Starts the runner, if all of its options arrived as they were sent: a link can flip a digit."""
 
 OnOutput = Callable[[OutputEvent, Path], None]
 
@@ -128,12 +139,15 @@ def run_images(
     """
     with _work(bench, spec) as folder:
         items = []
+        digests: dict[str, str] = {}
         for index in spec.items:
             names = [f"{index}.{tensor}.in" for tensor in range(len(images[index]))]
             for name, data in zip(names, images[index], strict=True):
                 _push(bench, data, posixpath.join(folder, name))
+                digests[name] = hashlib.sha256(data).hexdigest()
             fields = tuple(f"file:{name}" for name in names)
             items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
+        _verify(bench, folder, digests)
         trial, stream = _run(bench, spec, folder, items)
         with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
             for event in stream.outputs:
@@ -171,7 +185,7 @@ def _run(
     try:
         with bench.stop.watching(lambda: bench.device.kill(pid_file)):
             result = bench.device.transport.run(
-                ["sh", "-c", START, pid_file, *argv],
+                ["sh", "-c", START, pid_file, _digest(argv), *argv],
                 deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
                 limit_bytes=EVENT_LIMIT,
             )
@@ -181,6 +195,8 @@ def _run(
         raise
     if result.timed_out:
         bench.device.kill(pid_file)
+    if result.exit_code in _NOT_STARTED and not result.stdout:
+        raise TransferError(f"{bench.device.facts.address}: {_NOT_STARTED[result.exit_code]}")
     stream = _stream(result, manifest_sha256)
     if stream.hello is not None and stream.problem is None:
         bench.greeting[:] = [stream.hello]
@@ -237,6 +253,27 @@ def _take_output(
 
 def _push(bench: Bench, data: bytes | memoryview, target: str) -> None:
     bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
+
+
+def _digest(argv: Sequence[str]) -> str:
+    """What START compares; an argument travels as the bytes that the file system has."""
+    lines = "".join(f"{word}\n" for word in argv)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
+    """Hash inputs on the device: an image with a flipped bit would give a wrong number.
+
+    Raises:
+        TransferError: one did not arrive as it was sent.
+    """
+    result = bench.device.shell(
+        'cd "$1" && shift && sha256sum "$@"', folder, *digests, seconds=PUSH_SECONDS
+    )
+    found = [line.split() for line in result.stdout.decode("utf-8", "replace").splitlines()]
+    wrong = [name for name, sha256 in digests.items() if [sha256, name] not in found]
+    if wrong:
+        raise TransferError(f"{bench.device.facts.address}: input {wrong[0]} arrived altered")
 
 
 @contextmanager

@@ -46,6 +46,9 @@ class LocalTransport:
         """The private folder that stands for the phone's."""
         return str(self._root)
 
+    def close(self) -> None:
+        """There is no link to let go of."""
+
     def run(
         self,
         argv: Sequence[str],

@@ -72,6 +72,10 @@ class Transport(Protocol):
         """The folder on the device that is ours."""
         ...
 
+    def close(self) -> None:
+        """Let go of the link; a later call makes it anew."""
+        ...
+
     def run(
         self,
         argv: Sequence[str],
@@ -87,7 +91,8 @@ class Transport(Protocol):
         result says `timed_out`. `on_stdout` sees chunks as they come.
 
         Raises:
-            DeviceLost: the link broke.
+            DeviceLost: the link broke, or the deadline came and the device does not answer.
+            DeviceError: the device can't be reached at all.
         """
         ...
 
