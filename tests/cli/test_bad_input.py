@@ -303,6 +303,15 @@ def on_small_disk(bokehbench: Command, folder: Path, size: str, *words: object) 
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def test_a_device_that_may_not_execute(bokehbench: Command, model: Path) -> None:
+    cache = bokehbench.home / "cache"
+    cache.mkdir()
+    ended = on_small_disk(bokehbench, cache, "8m,noexec", *LOCAL, model, "--json", "-")
+    assert ended.code == 4, ended.err
+    [record] = ended.json()["records"]
+    assert "noexec" in record["trials"][0]["failure"]["message"]
+
+
 def test_a_full_disk_on_the_device(bokehbench: Command, model: Path) -> None:
     cache = bokehbench.home / "cache"
     cache.mkdir()

@@ -113,6 +113,8 @@ def test_another_protocol_is_refused() -> None:
         (b"", 128 + 6, b"terminate: std::bad_alloc", "out_of_memory"),
         (b"", 128 + 9, b"", "killed"),
         (b"", 124, b"", "timeout"),
+        (b"", 126, b"sh: runner: Permission denied", "io_error"),
+        (b"", 127, b"sh: runner: not found", "io_error"),
         (stream(HELLO, SAMPLES | {"invoke_ns": []}), 0, b"", "protocol"),
         (stream(HELLO, SAMPLES | {"invoke_ns": [5, 0]}), 0, b"", "protocol"),
     ],

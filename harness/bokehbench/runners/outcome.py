@@ -9,6 +9,8 @@ from bokehbench.runners.protocol import EventStream
 
 OWN_DEADLINE_EXIT: Final = 124
 _SIGNAL_BASE: Final = 128
+_NOT_EXECUTED: Final = (126, 127)
+"""What a shell says of a program that may not, or can't, be executed (POSIX)."""
 
 _KIND_OF_CODE: Final[dict[str, FailureKind]] = {
     "usage": "usage",
@@ -92,6 +94,12 @@ def failure_of(
         )
     if exit_code >= _SIGNAL_BASE:
         return _signal_failure(exit_code - _SIGNAL_BASE, log)
+    if exit_code in _NOT_EXECUTED and stream.hello is None:
+        return Failure(
+            kind="io_error",
+            message="the device can't execute the runner; is its folder mounted noexec? "
+            "`bokehbench doctor --device` tells",
+        )
     if exit_code != 0:
         tail = log.decode("utf-8", "replace").strip().splitlines()[-1:]
         last = f": {tail[0][:200]}" if tail else ""
