@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -91,33 +91,40 @@ def seconds_of(work: Callable[[], None]) -> float:
     return time.monotonic() - begin
 
 
+def turns(clients: dict[str, Program | Ours], rounds: int) -> Iterator[str]:
+    """Names of clients taking turns, each first as often as the others."""
+    names = list(clients)
+    for number in range(rounds):
+        shift = number % len(names)
+        yield from names[shift:] + names[:shift]
+
+
 def measure(
     clients: dict[str, Program | Ours], source: Path, folder: Path, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Median seconds of every client and operation; the clients take turns."""
+    """Median seconds of every client and operation; the clients take turns.
+
+    Round trips come first, by themselves: what the system still writes after a large file
+    would be in them.
+    """
     data = source.read_bytes()
     taken: dict[str, dict[str, list[float]]] = {
         name: {"push": [], "pull": [], "trip": []} for name in clients
     }
-    for number in range(rounds + 1):
-        names = list(clients)
-        shift = number % len(names)
-        for name in names[shift:] + names[:shift]:
-            client, back = clients[name], folder / f"back-{name}"
-            target = f"{client.folder}/file-{name}"
-            times = {
-                "push": seconds_of(partial(client.push, source, target)),
-                "pull": seconds_of(partial(client.pull, target, back)),
-                "trip": statistics.median(seconds_of(client.trip) for _ in range(TRIPS)),
-            }
-            if back.read_bytes() != data:
-                raise RuntimeError(f"{name}: the file came back altered")
-            back.unlink()
-            # The first round warms up.
-            for what, value in times.items() if number else ():
-                taken[name][what].append(value)
+    for name in turns(clients, 2 * rounds):
+        trips = [seconds_of(clients[name].trip) for _ in range(TRIPS)]
+        taken[name]["trip"].append(statistics.median(trips))
+    for name in turns(clients, rounds + 1):
+        client, back = clients[name], folder / f"back-{name}"
+        target = f"{client.folder}/file-{name}"
+        taken[name]["push"].append(seconds_of(partial(client.push, source, target)))
+        taken[name]["pull"].append(seconds_of(partial(client.pull, target, back)))
+        if back.read_bytes() != data:
+            raise RuntimeError(f"{name}: the file came back altered")
+        back.unlink()
     return {
-        name: {what: statistics.median(values) for what, values in rows.items()}
+        # The first of each warms up.
+        name: {what: statistics.median(values[1:]) for what, values in rows.items()}
         for name, rows in taken.items()
     }
 
