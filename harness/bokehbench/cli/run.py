@@ -18,9 +18,9 @@ from bokehbench.cli.options import (
     score_option,
     store_option,
 )
-from bokehbench.cli.output import note, to_json
+from bokehbench.cli.output import note
+from bokehbench.cli.plan import show_plans
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.facts.trial import Backend
@@ -280,54 +280,3 @@ def _unpaired(pairs: "Dataset") -> str:
     shown = ", ".join(pairs.unpaired[:5])
     more = f" and {len(pairs.unpaired) - 5} more" if len(pairs.unpaired) > 5 else ""
     return f"warning: {pairs.name}: {len(pairs.unpaired)} files have no partner: {shown}{more}"
-
-
-def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
-    """What would run, and why; nothing has been put on a device."""
-    plans = [(prepared, _planned(prepared)) for prepared in devices]
-    if as_json:
-        document = [
-            {
-                "device": prepared.device.facts.address,
-                "plan": records,
-                "skipped": list(prepared.plan.skipped),
-            }
-            for prepared, records in plans
-        ]
-        click.echo(to_json({"devices": document}), nl=False)
-        return
-    for prepared, records in plans:
-        settings = prepared.plan.settings
-        protocol = settings.protocol
-        click.echo(
-            f"{clean(prepared.device.facts.address)}: engine {prepared.engine.name} "
-            f"{prepared.engine.version}, {settings.threads} threads, protocol {protocol.name}: "
-            f"{protocol.processes} processes of {protocol.warmups} warm-ups and "
-            f"{protocol.runs} runs"
-        )
-        for record in records:
-            when = "if the one before fails" if record["only_if_failed"] else "always"
-            click.echo(
-                f"  {clean(record['model'])} on {record['backend']} at "
-                f"{'x'.join(map(str, record['timing_shape']))}, {record['images']} images, "
-                f"{when} ({clean(record['reason'])})"
-            )
-        for line in prepared.plan.skipped:
-            click.echo(f"  {clean(line)}")
-    click.echo("dry run: nothing was put on the device")
-
-
-def _planned(prepared: "Prepared") -> list[dict[str, Any]]:
-    plan = prepared.plan
-    return [
-        {
-            "model": prepared.request.models[record.model_index].facts.name,
-            "backend": record.backend,
-            "only_if_failed": record.only_after is not None,
-            "reason": record.reason,
-            "timing_shape": list(record.input_shapes[0]),
-            "processes": plan.settings.protocol.processes,
-            "images": sum(len(b.items) for b in plan.batches.get(record.model_index, ())),
-        }
-        for record in plan.records
-    ]

@@ -11,7 +11,7 @@ from bokehbench.errors import UsageError
 from bokehbench.facts import Evidence, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
-from bokehbench.schedule import Settings
+from bokehbench.schedule import Plan, PlannedRecord, Progress, Settings
 from bokehbench.session.request import ModelInput, Prepared, RunRequest
 from bokehbench.store import RecordFilter, Store
 
@@ -129,3 +129,15 @@ def open_evidence(store: Store, run_id: str) -> dict[str, Evidence]:
     """What the unsealed records of a run hold so far."""
     rows = list(store.list(RecordFilter(run_id=run_id)))
     return {row.record_id: store.read_open(row.record_id) for row in rows if row.state != "sealed"}
+
+
+def progress_of(evidence: Evidence, plan: Plan, record: PlannedRecord) -> Progress:
+    """What an open record's evidence says is done; a batch counts when all of it was scored."""
+    scored = {image.index for image in evidence.images}
+    batches = plan.batches.get(record.model_index, ())
+    done = 0
+    for batch in batches:
+        if not scored.issuperset(batch.items):
+            break
+        done += 1
+    return Progress(evidence.trials, evidence.image_trials, done)

@@ -25,7 +25,6 @@ from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run
 from bokehbench.phone.transport import Deadline
 from bokehbench.runners.protocol import PROTOCOL
 from bokehbench.schedule import (
-    Plan,
     PlannedRecord,
     Progress,
     is_lost,
@@ -37,6 +36,7 @@ from bokehbench.session.journal import Journal
 from bokehbench.session.observer import Observer
 from bokehbench.session.place import place_all
 from bokehbench.session.request import Prepared
+from bokehbench.session.resume import progress_of
 from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
 
 ANSWER_SECONDS = 5.0
@@ -346,15 +346,3 @@ class _Run:
         for score in (*unread, *never_ran):
             self._note(planned.record_id, score)
             self.observer.image_scored(score)
-
-
-def progress_of(evidence: Evidence, plan: Plan, record: PlannedRecord) -> Progress:
-    """What an open record's evidence says is done; a batch counts when all of it was scored."""
-    scored = {image.index for image in evidence.images}
-    batches = plan.batches.get(record.model_index, ())
-    done = 0
-    for batch in batches:
-        if not scored.issuperset(batch.items):
-            break
-        done += 1
-    return Progress(evidence.trials, evidence.image_trials, done)
