@@ -106,7 +106,7 @@ def all_steps(runner_sha256: str, runner_bytes: int) -> list[Step]:
         Step("image runner's event output", DOWN, b'"event":"output"', 45, after=images),
         Step("image runner's event done", DOWN, b'"done","events":', 16, after=images),
         Step("output: RECV", UP, b"RECV", 60),
-        Step("output: DATA", DOWN, b"DATA", 3000, after=b"RECV"),
+        Step("output: DATA", DOWN, b"DATA", 12, after=b"RECV"),
         Step("conditions after: command", UP, b"@loadavg", 12, after=images),
         Step("conditions after: answer", DOWN, b"@loadavg\n", 9, after=images),
     ]

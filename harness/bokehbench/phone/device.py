@@ -133,12 +133,7 @@ class Device:
     def work_folder(self, work_id: str) -> Iterator[str]:
         """A folder for one trial's own files, removed with all that is in it afterwards."""
         folder = posixpath.join(self.transport.root, "work", work_id)
-        made = self.shell('rm -rf "$1" && mkdir -p "$1"', folder)
-        if made.timed_out or made.exit_code != 0:
-            # The device answers, so it is not lost: it can't, and would not the next time.
-            raise TransferError(
-                f"{self.facts.address}: can't make a work folder: {made.describe()}"
-            )
+        self.check_shell("can't make a work folder", 'rm -rf "$1" && mkdir -p "$1"', folder)
         try:
             yield folder
         finally:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bokehbench.errors import DeviceError, TransferError
 from bokehbench.facts import Failure, IoSpec, ModelFacts, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
@@ -149,9 +151,13 @@ def run_images(
             items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
         _verify(bench, folder, digests)
         trial, stream = _run(bench, spec, folder, items)
-        with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
-            for event in stream.outputs:
-                _take_output(bench, folder, event, Path(host_folder), on_output)
+        try:
+            with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
+                for event in stream.outputs:
+                    _take_output(bench, folder, event, Path(host_folder), on_output)
+        except DeviceError as error:
+            # What the runner said stays as evidence; its outputs did not come, so it failed.
+            return replace(trial, status="failed", failure=trial.failure or _failure(error))
         return trial
 
 
@@ -285,7 +291,6 @@ def _work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
 
 def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
     """The Trial for a process that the device never let start."""
-    kind: FailureKind = "io_error" if isinstance(error, TransferError) else "device_lost"
     return Trial(
         index=spec.index,
         mode=spec.mode,
@@ -293,5 +298,10 @@ def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
         status="failed",
         started=started,
         wall_ns=0,
-        failure=Failure(kind=kind, message=str(error)),
+        failure=_failure(error),
     )
+
+
+def _failure(error: DeviceError) -> Failure:
+    kind: FailureKind = "io_error" if isinstance(error, TransferError) else "device_lost"
+    return Failure(kind=kind, message=str(error))
