@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bokehbench.cli import INTERRUPTED
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.text import clean
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from bokehbench.store import Store
 
 RUN_FORMAT = "bokehbench-run/1"
-INTERRUPTED = 130
 DEVICE_TROUBLE = 3
 
 

@@ -115,6 +115,7 @@ def command(
     device's own output images are scored as well. Records are stored; the table is printed, or with
     --json - one JSON document and nothing else.
     """
+    from bokehbench.fidelity.protocols import DEFAULT_PROTOCOL
     from bokehbench.session import RunRequest
 
     if resume is not None:
@@ -153,7 +154,7 @@ def command(
                 ),
                 dataset=pairs,
                 fit=fit or "error",
-                fidelity_protocol="mai22",
+                fidelity_protocol=DEFAULT_PROTOCOL,
                 score_backend=score_backend,
                 recovery_seconds=recovery_seconds,
             ),

@@ -111,11 +111,14 @@ class _Run:
         self.journal = journal
         self.observer = observer
         self.stop = stop
-        self.evidence: dict[str, Evidence] = dict(earlier)
+        # A run of several devices left the records of all; only this device's are ours.
+        ours = [record for record in prepared.plan.records if record.record_id in earlier]
+        self.evidence: dict[str, Evidence] = {
+            record.record_id: earlier[record.record_id] for record in ours
+        }
         self.done: dict[str, Progress] = {
             record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)
-            for record in prepared.plan.records
-            if record.record_id in earlier
+            for record in ours
         }
         self.benches: dict[int, Bench] = {}
         self.images: dict[int, ImageBench] = {}
