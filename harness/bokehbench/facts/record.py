@@ -22,6 +22,7 @@ from bokehbench.facts.trial import (
     Backend,
     Conditions,
     DatasetFacts,
+    GpuOptions,
     ImageScore,
     MeasurementProtocol,
     Precision,
@@ -65,6 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision
     threads: int
     core_mask: int
+    gpu: GpuOptions = GpuOptions()
     protocol: MeasurementProtocol
     io: IoSpec
     timing_shape: tuple[int, ...]

@@ -7,6 +7,9 @@ import msgspec
 Backend = Literal["gpu", "xnnpack", "cpu"]
 Precision = Literal["default", "fp16", "fp32"]
 Mode = Literal["time", "images"]
+GpuApi = Literal["auto", "opencl", "opengl"]
+GpuPreference = Literal["fast_single_answer", "sustained_speed"]
+GpuCache = Literal["none", "cold", "warm"]
 
 FailureKind = Literal[
     "model_missing",
@@ -63,6 +66,20 @@ class MeasurementProtocol(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: float
 
 
+class GpuOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a GPU delegate is told, beside the precision; no other backend reads it.
+
+    `backend` forces an interface of the GPU, or leaves it free (`auto`). `cache`: kernels that
+    an earlier process compiled are not kept at all (`none`), removed before loading (`cold`), or
+    used (`warm`). The defaults are those of Google's benchmark_model.
+    """
+
+    backend: GpuApi = "auto"
+    preference: GpuPreference = "fast_single_answer"
+    max_partitions: int = 1
+    cache: GpuCache = "none"
+
+
 class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One process on a device: everything that the runner is told, before paths exist.
 
@@ -85,6 +102,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     input_shapes: tuple[tuple[int, ...], ...]
     seed: int
     items: tuple[int, ...] = ()
+    gpu: GpuOptions = GpuOptions()
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
