@@ -7,7 +7,7 @@ from typing import Literal
 from bokehbench.errors import DeviceError
 from bokehbench.facts import Conditions
 from bokehbench.phone.device import SHORT_SECONDS, Device, read_text
-from bokehbench.phone.output import CONDITIONS_SCRIPT, Readings, parse_conditions
+from bokehbench.phone.readings import CONDITIONS_SCRIPT, Readings, parse_conditions
 from bokehbench.phone.transport import Deadline
 from bokehbench.profile import SettleTargets
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bokehbench.errors import DeviceError, TransferError
 from bokehbench.facts import DeviceFacts
-from bokehbench.phone.output import DESCRIBE_SCRIPT, parse_describe
+from bokehbench.phone.describe import DESCRIBE_SCRIPT, parse_describe
 from bokehbench.phone.transport import CommandResult, Deadline, Transport
 
 SHORT_SECONDS = 30.0
