@@ -1,16 +1,17 @@
 """Which trial comes next: rounds, interleaving, fallback, giving up, images."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from bokehbench.facts import Failure, MeasurementProtocol, Trial, TrialSpec
+from bokehbench.facts import BackendReport, Failure, MeasurementProtocol, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
 from bokehbench.profile import BackendChoice, DeviceProfile, Match
 from bokehbench.schedule import (
-    BATCH_IMAGES,
-    MAX_LOST,
     BackendRequest,
+    CacheRequest,
+    GpuSettings,
     Plan,
     Progress,
     Settings,
@@ -20,6 +21,8 @@ from bokehbench.schedule import (
     split_batches,
     trials_left,
 )
+from bokehbench.schedule.next import MAX_LOST
+from bokehbench.schedule.plan import BATCH_IMAGES
 
 PROFILE = DeviceProfile(
     name="p",
@@ -30,7 +33,12 @@ PROFILE = DeviceProfile(
         BackendChoice(name="xnnpack", engine="litert", reason="sure"),
     ],
 )
+PROVEN = BackendReport(name="gpu", delegated_nodes=5, total_nodes=5, adapter="Mali-G78")
 SHAPE = ((1, 8, 8, 3),)
+
+
+def settings_of(backend: BackendRequest, protocol: MeasurementProtocol) -> Settings:
+    return Settings(backend, "default", 1, 0, protocol, 0)
 
 
 def plan_of(
@@ -43,14 +51,19 @@ def plan_of(
     protocol = MeasurementProtocol(
         name="t", processes=processes, warmups=1, runs=2, min_runs=1, max_seconds=10
     )
-    settings = Settings(backend, "default", 1, 0, protocol, 0)
+    settings = settings_of(backend, protocol)
     batches = split_batches([(index, SHAPE, 100) for index in range(images)]) if images else ()
     names = iter("abcdefgh")
-    return make_plan(settings, PROFILE, gpu, [SHAPE] * models, {0: batches}, lambda: next(names))
+    return make_plan(
+        settings, PROFILE, gpu, [SHAPE] * models, {0: batches}, {}, lambda: next(names)
+    )
 
 
 def play(
-    plan: Plan, outcome: Callable[[TrialSpec], FailureKind | None], limit: int = 100
+    plan: Plan,
+    outcome: Callable[[TrialSpec], FailureKind | None],
+    limit: int = 100,
+    report: BackendReport | None = None,
 ) -> list[TrialSpec]:
     done: dict[str, Progress] = {}
     specs: list[TrialSpec] = []
@@ -66,6 +79,7 @@ def play(
             started="",
             wall_ns=1,
             invoke_ns=() if kind else (1_000,),
+            report=report,
             failure=Failure(kind=kind, message="") if kind else None,
         )
         before = done.get(spec.record_id, Progress())
@@ -92,15 +106,15 @@ def test_the_same_seed_gives_the_same_order() -> None:
 
 
 def test_auto_takes_the_next_backend_only_where_one_fails() -> None:
-    ok = play(plan_of("auto"), lambda _: None)
+    ok = play(plan_of("auto"), lambda _: None, report=PROVEN)
     assert {spec.backend for spec in ok} == {"gpu"}
     fell = play(plan_of("auto"), lambda s: "op_unsupported" if s.backend == "gpu" else None)
     assert [spec.backend for spec in fell] == ["gpu", "xnnpack", "xnnpack", "xnnpack"]
 
 
 def test_auto_does_not_try_a_gpu_that_is_not_there() -> None:
-    chosen, skipped = choose_backends("auto", PROFILE, None)
-    assert [name for name, _ in chosen] == ["xnnpack"]
+    chosen, skipped = choose_backends(plan_of("auto").settings, PROFILE, None)
+    assert [choice.backend for choice in chosen] == ["xnnpack"]
     assert skipped == ["gpu: not tried, the device shows no GPU"]
 
 
@@ -161,3 +175,75 @@ def test_batches_are_bounded_and_of_one_shape() -> None:
     assert sorted(index for batch in batches for index in batch.items) == list(range(10))
     assert all(len(batch.items) <= 3 for batch in batches)
     assert all(len({i % 2 for i in batch.items}) == 1 for batch in batches)
+
+
+def test_auto_goes_on_where_the_gpu_is_not_proven_or_is_only_software() -> None:
+    for report in (
+        None,
+        BackendReport(name="gpu"),
+        BackendReport(name="gpu", delegated_nodes=5, adapter="llvmpipe (LLVM 19)"),
+    ):
+        tried = {spec.backend for spec in play(plan_of("auto"), lambda _: None, report=report)}
+        assert tried == {"gpu", "xnnpack"}
+
+
+def test_every_backend_has_the_engine_that_the_profile_names_first() -> None:
+    profile = DeviceProfile(
+        name="p",
+        title="P",
+        match=Match(),
+        backends=[
+            BackendChoice(name="gpu", engine="tflite", reason="as the challenge"),
+            BackendChoice(name="gpu", engine="litert", reason="newer"),
+            BackendChoice(name="xnnpack", engine="litert", reason="sure"),
+        ],
+    )
+
+    def chosen(settings: Settings) -> list[tuple[str, str]]:
+        return [(c.backend, c.engine) for c in choose_backends(settings, profile, "GPU")[0]]
+
+    auto, every = plan_of("auto").settings, plan_of("all").settings
+    assert chosen(auto) == [("gpu", "tflite"), ("gpu", "litert"), ("xnnpack", "litert")]
+    assert chosen(every) == [("gpu", "tflite"), ("xnnpack", "litert"), ("cpu", "tflite")]
+    forced = replace(auto, engine="litert")
+    assert chosen(forced) == [("gpu", "litert"), ("xnnpack", "litert")]
+
+
+def test_an_engine_that_is_missing_is_named_and_left_out() -> None:
+    settings = plan_of("auto").settings
+    plan = make_plan(settings, PROFILE, "GPU", [SHAPE], {}, {"litert": "none here"}, lambda: "a")
+    assert plan.records == ()
+    assert plan.skipped == (
+        "gpu: not tried, none here",
+        "xnnpack: not tried, none here",
+    )
+
+
+def test_both_precisions_are_two_records_of_the_gpu_alone() -> None:
+    names = iter("abcdefgh")
+    settings = replace(plan_of("all").settings, precision="both")
+    plan = make_plan(settings, PROFILE, "GPU", [SHAPE], {}, {}, lambda: next(names))
+    found = [(record.backend, record.precision) for record in plan.records]
+    assert found == [("gpu", "fp16"), ("gpu", "fp32"), ("xnnpack", "default"), ("cpu", "default")]
+    specs = play(plan, lambda _: None, report=PROVEN)
+    assert {(s.backend, s.precision) for s in specs} == set(found)
+
+
+@pytest.mark.parametrize(
+    ("cache", "told"),
+    [
+        ("none", ["none"] * 3),
+        ("cold", ["cold"] * 3),
+        ("warm", ["warm"] * 3),
+        ("both", ["cold", "warm", "warm"]),
+    ],
+)
+def test_cold_and_warm_loads(cache: CacheRequest, told: list[str]) -> None:
+    settings = replace(plan_of("gpu", images=1).settings, gpu=GpuSettings(cache=cache))
+    batches = split_batches([(0, SHAPE, 100)])
+    plan = make_plan(settings, PROFILE, "GPU", [SHAPE], {0: batches}, {}, lambda: "a")
+    specs = play(plan, lambda _: None, report=PROVEN)
+    assert [spec.gpu.cache for spec in specs if spec.mode == "time"] == told
+    # Images are scored, not timed: what was compiled before may serve them.
+    assert specs[-1].mode == "images"
+    assert specs[-1].gpu.cache == ("warm" if cache == "both" else cache)

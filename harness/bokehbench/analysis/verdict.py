@@ -4,16 +4,14 @@
 with what to do about it.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bokehbench.analysis.latency import MIN_PROCESSES, MIN_SAMPLES, timed_ok
+from bokehbench.analysis.proof import is_software, ran_on_gpu
 from bokehbench.facts import BackendReport, Evidence, Fidelity, Finding, Latency, Trial
 from bokehbench.facts.derived import Status
-
-_SOFTWARE_GPU = re.compile(r"llvmpipe|lavapipe|swiftshader|softpipe", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,7 @@ def status_of(findings: Sequence[Finding]) -> Status:
 
 def is_software_gpu(evidence: Evidence) -> bool:
     """The GPU backend ran on a software rasteriser, by the adapter's name."""
-    return evidence.backend == "gpu" and any(map(_software_name, _adapters(evidence)))
-
-
-def _software_name(adapter: str) -> bool:
-    return _SOFTWARE_GPU.search(adapter) is not None
+    return evidence.backend == "gpu" and any(map(is_software, _adapters(evidence)))
 
 
 def _adapters(evidence: Evidence) -> list[str]:
@@ -116,16 +110,10 @@ def _trial_failed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | N
 def _no_gpu_proof(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
     if evidence.backend != "gpu":
         return ""
-    unproven = [trial for trial in _succeeded(evidence) if not _ran_on_gpu(trial.report)]
+    unproven = [trial for trial in _succeeded(evidence) if not ran_on_gpu(trial.report)]
     if not unproven:
         return ""
     return f"{len(unproven)} processes did not report any operator on the GPU"
-
-
-def _ran_on_gpu(report: BackendReport | None) -> bool:
-    if report is None:
-        return False
-    return report.fully_accelerated is True or (report.delegated_nodes or 0) > 0
 
 
 def _fallback(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
@@ -148,7 +136,7 @@ def _nan_output(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | Non
 def _software_gpu(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
     if not is_software_gpu(evidence):
         return ""
-    name = next(filter(_software_name, _adapters(evidence)))
+    name = next(filter(is_software, _adapters(evidence)))
     return f"the GPU is software: {name}"
 
 

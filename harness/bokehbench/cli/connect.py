@@ -1,10 +1,11 @@
 """From the word after `--device` to a Device, its profile, its engine and its runner."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bokehbench.engines import Engine, find_engine
-from bokehbench.errors import DeviceError, UsageError
+from bokehbench.errors import DeviceError, EngineError, UsageError
 from bokehbench.phone.address import (
     DEFAULT_ADB_SERVER,
     Address,
@@ -20,6 +21,7 @@ from bokehbench.profile import (
     match_profile,
 )
 from bokehbench.runners import bundled_runner
+from bokehbench.schedule import Choice
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,48 @@ def profile_folders() -> list[Path]:
     return [builtin_folder(), platformdirs.user_config_path("bokehbench") / "profiles"]
 
 
-def equip(connection: Connection, *, gpu: bool) -> tuple[Engine, tuple[str, Path]]:
-    """The engine and the runner for a device.
+def equip(connection: Connection, name: str, *, gpu: bool) -> Engine:
+    """One engine for a device.
 
     Raises:
-        EngineError: one of them is missing here.
+        EngineError: it is missing here.
     """
     facts = connection.device.facts
-    name = connection.profile.backends[0].engine
-    engine = find_engine(name, facts.platform, facts.abi, gpu=gpu)
-    return engine, bundled_runner(facts.platform, facts.abi)
+    return find_engine(name, facts.platform, facts.abi, gpu=gpu)
+
+
+def equip_all(
+    connection: Connection, choices: Sequence[Choice], *, optional: bool
+) -> tuple[dict[str, Engine], dict[str, str]]:
+    """The engines of these choices by name, and why others are missing.
+
+    A GPU accelerator is large: it goes to devices alone that will be asked for their GPU.
+
+    Args:
+        optional: an engine may be missing while another one is there.
+
+    Raises:
+        EngineError: one is missing, or where they are optional, all of them.
+    """
+    engines: dict[str, Engine] = {}
+    missing: dict[str, EngineError] = {}
+    for name in dict.fromkeys(choice.engine for choice in choices):
+        gpu = any(choice.backend == "gpu" for choice in choices if choice.engine == name)
+        try:
+            engines[name] = equip(connection, name, gpu=gpu)
+        except EngineError as error:
+            if not optional:
+                raise
+            missing[name] = error
+    if missing and not engines:
+        raise next(iter(missing.values()))
+    return engines, {name: str(error) for name, error in missing.items()}
+
+
+def runner_for(device: Device) -> tuple[str, Path]:
+    """Target name and path of the native runner for a device.
+
+    Raises:
+        EngineError: this installation holds none for it.
+    """
+    return bundled_runner(device.facts.platform, device.facts.abi)

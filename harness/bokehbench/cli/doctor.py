@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 import click
 
-from bokehbench.cli.connect import connect, equip, local_root, server_address
+from bokehbench.cli.connect import (
+    Connection,
+    connect,
+    equip,
+    local_root,
+    runner_for,
+    server_address,
+)
 from bokehbench.cli.options import adb_option, store_option
 from bokehbench.cli.output import to_json
-from bokehbench.engines import find_engine
 from bokehbench.errors import BokehbenchError, DeviceError
 from bokehbench.phone.device import Device
-from bokehbench.runners import bundled_runner
+from bokehbench.schedule import engine_for
 from bokehbench.text import clean
 
 NEEDED_MIB = 64
@@ -75,18 +81,19 @@ def command(
 
 def _device_rows(address: str, adb_server: str | None) -> list[dict[str, str]]:
     """What a device has to have, asked in order; without a link the rest is not asked."""
-    found: list[Device] = []
+    found: list[Connection] = []
 
     def link() -> str:
         connection = connect(address, None, adb_server)
-        found.append(connection.device)
+        found.append(connection)
         facts = connection.device.facts
         return f"answers; {facts.platform} {facts.abi}, profile {connection.profile.name}"
 
     rows = [_ask(Check(f"device {address}", link))]
     if found:
-        [device] = found
-        rows.append(_ask(Check("  its engine", lambda: _engine_for(device))))
+        [connection] = found
+        device = connection.device
+        rows.append(_ask(Check("  its engine", lambda: _engine_for(connection))))
         rows.append(_ask(Check("  its folder", lambda: _folder(device))))
         rows.append(_ask(Check("  free space", lambda: _space(device))))
         rows.append(_ask(Check("  its programs", lambda: _programs(device))))
@@ -108,7 +115,7 @@ def _runner() -> str:
     from bokehbench.runners.protocol import parse_events
 
     connection = connect("local", None)
-    _, (target, path) = equip(connection, gpu=False)
+    target, path = runner_for(connection.device)
     # The runner has to answer a wrong protocol with a refusal of its own, digest and all.
     result = LocalTransport(local_root()).run([str(path), "0"], deadline=Deadline.after(10))
     stream = parse_events(result.stdout)
@@ -121,7 +128,8 @@ def _runner() -> str:
 
 
 def _engine() -> str:
-    engine, _ = equip(connect("local", None), gpu=False)
+    connection = connect("local", None)
+    engine = equip(connection, connection.profile.backends[0].engine, gpu=False)
     return f"{engine.name} {engine.version} ({engine.facts.library_sha256[:12]})"
 
 
@@ -129,7 +137,7 @@ def _accelerator() -> str:
     from bokehbench.errors import EngineError
 
     connection = connect("local", None)
-    engine, _ = equip(connection, gpu=True)
+    engine = equip(connection, engine_for(connection.profile, "gpu"), gpu=True)
     if not engine.accelerators:
         raise EngineError("the engine's wheel has no GPU accelerator for this machine")
     gpu = connection.device.facts.gpu
@@ -138,10 +146,9 @@ def _accelerator() -> str:
     return f"{engine.accelerators[0].name}, {gpu}"
 
 
-def _engine_for(device: Device) -> str:
-    facts = device.facts
-    target, _ = bundled_runner(facts.platform, facts.abi)
-    engine = find_engine("litert", facts.platform, facts.abi, gpu=False)
+def _engine_for(connection: Connection) -> str:
+    target, _ = runner_for(connection.device)
+    engine = equip(connection, connection.profile.backends[0].engine, gpu=False)
     return f"{engine.name} {engine.version}, runner {target}"
 
 

@@ -30,15 +30,15 @@ def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
         settings = prepared.plan.settings
         protocol = settings.protocol
         click.echo(
-            f"{clean(prepared.device.facts.address)}: engine {prepared.engine.name} "
-            f"{prepared.engine.version}, {settings.threads} threads, protocol {protocol.name}: "
+            f"{clean(prepared.device.facts.address)}: {_engines(prepared)}, "
+            f"{settings.threads} threads, protocol {protocol.name}: "
             f"{protocol.processes} processes of {protocol.warmups} warm-ups and "
             f"{protocol.runs} runs"
         )
         for record in records:
             when = "if the one before fails" if record["only_if_failed"] else "always"
             click.echo(
-                f"  {clean(record['model'])} on {record['backend']} at "
+                f"  {clean(record['model'])} on {_backend(record)} at "
                 f"{'x'.join(map(str, record['timing_shape']))}, {record['images']} images, "
                 f"{when} ({clean(record['reason'])})"
             )
@@ -47,12 +47,25 @@ def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
     click.echo("dry run: nothing was put on the device")
 
 
+def _backend(record: dict[str, Any]) -> str:
+    precision = record["precision"]
+    suffix = f" ({precision})" if precision != "default" else ""
+    return f"{record['backend']} of {record['engine']}{suffix}"
+
+
+def _engines(prepared: "Prepared") -> str:
+    named = [f"{engine.name} {engine.version}" for engine in prepared.engines.values()]
+    return ("engine " if len(named) == 1 else "engines ") + ", ".join(named)
+
+
 def _planned(prepared: "Prepared") -> list[dict[str, Any]]:
     plan = prepared.plan
     return [
         {
             "model": prepared.request.models[record.model_index].facts.name,
             "backend": record.backend,
+            "engine": record.engine,
+            "precision": record.precision,
             "only_if_failed": record.only_after is not None,
             "reason": record.reason,
             "timing_shape": list(record.input_shapes[0]),

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bokehbench.cli.connect import Connection, connect, equip
+from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
+from bokehbench.cli.connect import Connection, connect, equip_all, runner_for
 from bokehbench.cli.measure import json_sink, measure, new_run_id
 from bokehbench.cli.options import (
     Protocol,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from bokehbench.session import ModelInput, Prepared, RunRequest
     from bokehbench.store import Store
 
-Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
-
 
 @click.command("run")
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
@@ -41,22 +40,7 @@ Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
     metavar="DEV",
     help="local, SERIAL, tcp:HOST:PORT or usb[:SERIAL]; several run side by side.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "all", "gpu", "xnnpack", "cpu"]),
-    default="auto",
-    show_default=True,
-    help="auto: the profile's order, the next one where one fails; all: one record of each.",
-)
-@click.option("--threads", type=click.IntRange(1, 256), help="CPU threads.  [default: profile's]")
-@click.option(
-    "--precision",
-    type=click.Choice(["default", "fp16", "fp32"]),
-    default="default",
-    show_default=True,
-    help="Arithmetic of the GPU; CPU backends have their own.",
-)
-@click.option("--core-mask", default="0", metavar="HEX", help="CPU cores to run on; 0 is any.")
+@backend_options
 @protocol_options
 @click.option(
     "--dataset",
@@ -89,10 +73,7 @@ Request = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
 def command(
     models: tuple[Path, ...],
     devices: tuple[str, ...],
-    backend: Request,
-    threads: int | None,
-    precision: Literal["default", "fp16", "fp32"],
-    core_mask: str,
+    backends: BackendWords,
     protocol: Protocol,
     dataset: Path | None,
     fit: Literal["native", "resize", "crop"] | None,
@@ -143,15 +124,7 @@ def command(
             connection,
             RunRequest(
                 models=inputs,
-                settings=_settings(
-                    backend,
-                    precision,
-                    threads or connection.profile.threads,
-                    core_mask,
-                    connection.device.facts.cores,
-                    protocol,
-                    seed,
-                ),
+                settings=make_settings(backends, connection, make_protocol(protocol), seed),
                 dataset=pairs,
                 fit=fit or "error",
                 fidelity_protocol=DEFAULT_PROTOCOL,
@@ -202,10 +175,11 @@ def equipped(
     from bokehbench.session import prepare
 
     device, profile = connection.device, connection.profile
-    chosen, _ = choose_backends(request.settings.backend, profile, device.facts.gpu)
-    # The accelerator is large: it goes to devices alone that will be asked for their GPU.
-    engine, runner = equip(connection, gpu=any(name == "gpu" for name, _ in chosen))
-    return prepare(request, device, profile, engine, runner, new_id or fresh_id)
+    settings = request.settings
+    choices, _ = choose_backends(settings, profile, device.facts.gpu)
+    engines, missing = equip_all(connection, choices, optional=settings.backend == "auto")
+    runner = runner_for(device)
+    return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id)
 
 
 def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: str | None) -> int:
@@ -253,28 +227,6 @@ def _dataset(folder: Path | None, models: "tuple[ModelInput, ...]") -> "Dataset 
     from bokehbench.session.resume import dataset_sources
 
     return open_dataset(folder, sources=dataset_sources(models))
-
-
-def _settings(
-    backend: Request,
-    precision: Literal["default", "fp16", "fp32"],
-    threads: int,
-    core_mask: str,
-    cores: int | None,
-    protocol: Protocol,
-    seed: int,
-) -> Any:
-    from bokehbench.schedule import Settings
-
-    try:
-        mask = int(core_mask, 16)
-    except ValueError:
-        mask = -1
-    if not 0 <= mask < 2**64:
-        raise UsageError(f"--core-mask {core_mask}: not a hexadecimal mask, such as f0")
-    if cores is not None and mask >> cores:
-        raise UsageError(f"--core-mask {core_mask}: the device has {cores} cores")
-    return Settings(backend, precision, threads, mask, make_protocol(protocol), seed)
 
 
 def _unpaired(pairs: "Dataset") -> str:

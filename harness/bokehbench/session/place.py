@@ -11,15 +11,15 @@ from bokehbench.session.request import Prepared
 
 def place_all(
     prepared: Prepared, put_blob: Callable[[bytes], str | None], stop: Stop
-) -> dict[int, Bench]:
-    """What every trial needs, on the device; one Bench a model, by the model's number.
+) -> dict[tuple[int, str], Bench]:
+    """What every trial needs, on the device; one Bench a model and engine, by number and name.
 
     Under the `challenge` protocol files that are there already are hashed again.
 
     Raises:
         TransferError: something did not arrive whole.
     """
-    device, request, engine = prepared.device, prepared.request, prepared.engine
+    device, request = prepared.device, prepared.request
     verify = request.settings.protocol.name == "challenge"
     device.collect()
     runner = device.place(
@@ -29,18 +29,22 @@ def place_all(
         executable=True,
         verify=verify,
     )
-    library, folder = _place_engine(device, engine, verify)
+    libraries = {
+        name: _place_engine(device, engine, verify) for name, engine in prepared.engines.items()
+    }
+    models = [
+        device.place(model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify)
+        for model in request.models
+    ]
     rounding = get_protocol(request.fidelity_protocol).rounding
     return {
-        number: Bench(
+        (number, name): Bench(
             device=device,
             model=model.facts,
             io=model.io,
-            placed_model=device.place(
-                model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify
-            ),
+            placed_model=models[number],
             placed_runner=runner,
-            engine=engine.name,
+            engine=name,
             engine_library=library,
             engine_folder=folder,
             rounding=rounding,
@@ -48,6 +52,7 @@ def place_all(
             stop=stop,
         )
         for number, model in enumerate(request.models)
+        for name, (library, folder) in libraries.items()
     }
 
 

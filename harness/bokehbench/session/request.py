@@ -1,6 +1,7 @@
 """What a run is asked to do, and what is known before anything is touched."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +46,20 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request met with a device: what would run. Nothing has been touched yet."""
+    """A request met with a device: what would run. Nothing has been touched yet.
+
+    `engines` holds, by name, every engine that the plan's records use, `missing` why others
+    that the profile names can't be had.
+    """
 
     request: RunRequest
     device: Device
     profile: DeviceProfile
-    engine: Engine
+    engines: Mapping[str, Engine]
     target: str
     runner: Path
     plan: Plan
+    missing: Mapping[str, str]
 
     def dataset_facts(self) -> DatasetFacts | None:
         """The dataset as a Record stores it."""
@@ -66,8 +72,9 @@ def prepare(
     request: RunRequest,
     device: Device,
     profile: DeviceProfile,
-    engine: Engine,
+    engines: Mapping[str, Engine],
     runner: tuple[str, Path],
+    missing: Mapping[str, str],
     new_id: Callable[[], str],
 ) -> Prepared:
     """Plan a run.
@@ -80,8 +87,8 @@ def prepare(
         for number, model in enumerate(request.models):
             batches[number] = _batches(request.dataset, model, request.fit)
     shapes = [timing_shapes(model.facts, model.io) for model in request.models]
-    plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, new_id)
-    return Prepared(request, device, profile, engine, runner[0], runner[1], plan)
+    plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, missing, new_id)
+    return Prepared(request, device, profile, engines, runner[0], runner[1], plan, missing)
 
 
 def request_json(prepared: Prepared) -> dict[str, object]:
@@ -105,13 +112,19 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "core_mask": request.settings.core_mask,
         "protocol": msgspec.to_builtins(request.settings.protocol),
         "seed": request.settings.seed,
+        "gpu": dataclasses.asdict(request.settings.gpu),
+        "engine": request.settings.engine,
+        "missing_engines": dict(prepared.missing),
         "dataset": _path(request.dataset.root) if request.dataset else None,
         "dataset_digest": request.dataset.digest if request.dataset else None,
         "fit": request.fit,
         "fidelity_protocol": request.fidelity_protocol,
         "score_backend": request.score_backend,
         "recovery_seconds": request.recovery_seconds,
-        "records": [[r.record_id, r.model_index, r.backend] for r in prepared.plan.records],
+        "records": [
+            [r.record_id, r.model_index, r.backend, r.engine, r.precision]
+            for r in prepared.plan.records
+        ],
     }
 
 

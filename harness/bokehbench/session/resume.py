@@ -11,7 +11,7 @@ from bokehbench.errors import UsageError
 from bokehbench.facts import Evidence, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
-from bokehbench.schedule import Plan, PlannedRecord, Progress, Settings
+from bokehbench.schedule import GpuSettings, Plan, PlannedRecord, Progress, Settings
 from bokehbench.session.request import ModelInput, Prepared, RunRequest
 from bokehbench.store import RecordFilter, Store
 
@@ -57,6 +57,8 @@ def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
             core_mask=request["core_mask"],
             protocol=msgspec.convert(request["protocol"], MeasurementProtocol),
             seed=request["seed"],
+            gpu=GpuSettings(**request["gpu"]),
+            engine=request["engine"],
         ),
         dataset=_dataset(request, run_id, models),
         fit=request["fit"],
@@ -98,16 +100,17 @@ def check_alike(prepared: Prepared, earlier: Mapping[str, Evidence], run_id: str
     Raises:
         UsageError: device, engine or runner differ; the message names what does.
     """
-    device, engine = prepared.device.facts, prepared.engine.facts
-    now = {
-        "device": (device.device_id, device.fingerprint, device.kernel),
-        "engine": (engine.name, engine.version, engine.library_sha256),
-        "runner": file_sha256(prepared.runner),
-    }
+    device, runner = prepared.device.facts, file_sha256(prepared.runner)
     for record in prepared.plan.records:
         evidence = earlier.get(record.record_id)
         if evidence is None:
             continue
+        engine = prepared.engines[record.engine].facts
+        now = {
+            "device": (device.device_id, device.fingerprint, device.kernel),
+            "engine": (engine.name, engine.version, engine.library_sha256),
+            "runner": runner,
+        }
         known = evidence.device
         then = {
             "device": (known.device_id, known.fingerprint, known.kernel),

@@ -120,7 +120,7 @@ class _Run:
             record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)
             for record in ours
         }
-        self.benches: dict[int, Bench] = {}
+        self.benches: dict[tuple[int, str], Bench] = {}
         self.images: dict[int, ImageBench] = {}
         self.before: Conditions | None = None
 
@@ -170,17 +170,18 @@ class _Run:
             bokehbench_version=__version__,
             model=model.facts,
             device=msgspec.structs.replace(prepared.device.facts, profile=prepared.profile.name),
-            engine=prepared.engine.facts,
+            engine=prepared.engines[record.engine].facts,
             runner=RunnerFacts(
                 protocol=PROTOCOL,
                 target=prepared.target,
-                sha256=self.benches[record.model_index].placed_runner.sha256,
+                sha256=self._bench(record).placed_runner.sha256,
             ),
             launch="local" if prepared.device.is_this_machine else "shell",
             backend=record.backend,
-            precision=request.settings.precision,
+            precision=record.precision,
             threads=request.settings.threads,
             core_mask=request.settings.core_mask,
+            gpu=request.settings.gpu.options(0),
             protocol=request.settings.protocol,
             io=model.io,
             timing_shape=record.input_shapes[0],
@@ -192,10 +193,13 @@ class _Run:
         self.done[record.record_id] = Progress()
         self.journal.begin_record(evidence)
 
+    def _bench(self, record: PlannedRecord) -> Bench:
+        return self.benches[record.model_index, record.engine]
+
     def _name_build(self, record: PlannedRecord) -> None:
         """What the runner said of itself goes into the record, once."""
         evidence = self.evidence[record.record_id]
-        hello = self.benches[record.model_index].greeting
+        hello = self._bench(record).greeting
         if hello and evidence.runner.build is None:
             runner = msgspec.structs.replace(
                 evidence.runner, build=hello[-1].build, engine_abi=hello[-1].engine_abi
@@ -226,7 +230,7 @@ class _Run:
     def _timed(self, spec: TrialSpec, record: PlannedRecord) -> Trial:
         started = utc_now()
         try:
-            trial = run_timed(self.benches[record.model_index], spec)
+            trial = run_timed(self._bench(record), spec)
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
         self._note(record.record_id, trial)
@@ -248,7 +252,7 @@ class _Run:
         if loaded:
             try:
                 trial = run_images(
-                    self.benches[record.model_index],
+                    self._bench(record),
                     spec,
                     loaded,
                     lambda event, path: scored.__setitem__(event.index, bench.score(event, path)),

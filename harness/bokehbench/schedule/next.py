@@ -7,17 +7,15 @@ with identical engine, backend, precision and options.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from msgspec.structs import replace
 
-from bokehbench.facts import MeasurementProtocol, Trial, TrialSpec
-from bokehbench.facts.trial import DETERMINISTIC_FAILURES, Backend, Precision
-from bokehbench.profile import DeviceProfile
-
-BackendRequest = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
+from bokehbench.analysis.proof import is_worth_keeping
+from bokehbench.facts import Trial, TrialSpec
+from bokehbench.facts.trial import DETERMINISTIC_FAILURES
+from bokehbench.schedule.plan import Batch, Plan, PlannedRecord
 
 MAX_FAILURES = 2
 MAX_LOST = 3
@@ -29,53 +27,7 @@ LOAD_ALLOWANCE_SECONDS = 120.0
 SLOWEST_RUN_SECONDS = 90.0
 """One run of the slowest model that can still be measured."""
 
-BATCH_IMAGES = 16
-BATCH_BYTES = 192 << 20
-"""Bounds of one image batch: images, and bytes of their inputs and outputs together."""
-
 IMAGE_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class PlannedRecord:
-    """One Record to be made. `only_after` names the record whose failure calls for it."""
-
-    record_id: str
-    model_index: int
-    backend: Backend
-    input_shapes: tuple[tuple[int, ...], ...]
-    only_after: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images of one shape that go through one process; `input_shapes` per tensor."""
-
-    items: tuple[int, ...]
-    input_shapes: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user asked for, the same for all records of a run."""
-
-    backend: BackendRequest
-    precision: Precision
-    threads: int
-    core_mask: int
-    protocol: MeasurementProtocol
-    seed: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All records that may be made, and what was left out and why."""
-
-    settings: Settings
-    records: tuple[PlannedRecord, ...]
-    skipped: tuple[str, ...]
-    batches: Mapping[int, tuple[Batch, ...]]
 
 
 @dataclass(frozen=True)
@@ -93,74 +45,6 @@ class Progress:
     def has_result(self) -> bool:
         """Whether any timed process succeeded."""
         return any(trial.status == "ok" for trial in self.trials)
-
-
-def choose_backends(
-    request: BackendRequest, profile: DeviceProfile, gpu: str | None
-) -> tuple[list[tuple[Backend, str]], list[str]]:
-    """Backends in order with their reasons, and what was left out and why.
-
-    `auto` follows the profile; a GPU that has no device node is not tried, so a
-    machine without one gets no Error cell for it.
-    """
-    if request == "all":
-        return [(b, "asked for: all") for b in ("gpu", "xnnpack", "cpu")], []
-    if request != "auto":
-        return [(request, f"asked for: {request}")], []
-    chosen: list[tuple[Backend, str]] = []
-    skipped: list[str] = []
-    for choice in profile.backends:
-        if choice.needs_gpu_node and gpu is None:
-            skipped.append(f"{choice.name}: not tried, the device shows no GPU")
-        else:
-            chosen.append((choice.name, choice.reason))
-    return chosen, skipped
-
-
-def make_plan(
-    settings: Settings,
-    profile: DeviceProfile,
-    gpu: str | None,
-    timing_shapes: Sequence[tuple[tuple[int, ...], ...]],
-    batches: Mapping[int, tuple[Batch, ...]],
-    new_id: Callable[[], str],
-) -> Plan:
-    """One record per model and backend; under `auto` a later backend waits for a failure."""
-    backends, skipped = choose_backends(settings.backend, profile, gpu)
-    records: list[PlannedRecord] = []
-    for model_index, shapes in enumerate(timing_shapes):
-        before: str | None = None
-        for backend, reason in backends:
-            record = PlannedRecord(new_id(), model_index, backend, shapes, before, reason)
-            records.append(record)
-            before = record.record_id if settings.backend == "auto" else None
-    return Plan(settings, tuple(records), tuple(skipped), batches)
-
-
-def split_batches(
-    sizes: Sequence[tuple[int, tuple[tuple[int, ...], ...], int]],
-) -> tuple[Batch, ...]:
-    """Group images by shape into bounded batches.
-
-    Args:
-        sizes: per image its index, the shapes of its input tensors, and the bytes of its
-            inputs and output together.
-    """
-    groups: dict[tuple[tuple[int, ...], ...], list[tuple[int, int]]] = {}
-    for index, shapes, size in sizes:
-        groups.setdefault(shapes, []).append((index, size))
-    batches: list[Batch] = []
-    for shapes, members in groups.items():
-        items: list[int] = []
-        total = 0
-        for index, size in members:
-            if items and (len(items) >= BATCH_IMAGES or total + size > BATCH_BYTES):
-                batches.append(Batch(tuple(items), shapes))
-                items, total = [], 0
-            items.append(index)
-            total += size
-        batches.append(Batch(tuple(items), shapes))
-    return tuple(batches)
 
 
 def is_lost(trial: Trial) -> bool:
@@ -194,7 +78,8 @@ def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress
     before = next(r for r in plan.records if r.record_id == record.only_after)
     progress = done.get(before.record_id, Progress())
     failed = given_up(progress.trials) and not progress.has_result
-    return failed and is_called_for(plan, before, done)
+    unproven = progress.has_result and not any(map(is_worth_keeping, progress.trials))
+    return (failed or unproven) and is_called_for(plan, before, done)
 
 
 def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
@@ -225,7 +110,7 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
         index=number,
         mode="time",
         backend=record.backend,
-        precision=settings.precision,
+        precision=record.precision,
         threads=settings.threads,
         core_mask=settings.core_mask,
         warmups=protocol.warmups,
@@ -238,6 +123,7 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
         + protocol.min_runs * SLOWEST_RUN_SECONDS,
         input_shapes=record.input_shapes,
         seed=settings.seed,
+        gpu=settings.gpu.options(number),
     )
 
 
@@ -248,6 +134,8 @@ def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress)
     return replace(
         _timed(plan, record, len(progress.image_trials)),
         mode="images",
+        # An image trial's load is nobody's number; what the timed ones left may be used.
+        gpu=plan.settings.gpu.options(1),
         warmups=0,
         runs=1,
         min_runs=1,

@@ -1,0 +1,155 @@
+"""Options that say on what a model runs, and the settings they become."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from bokehbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bokehbench.cli.connect import Connection
+    from bokehbench.facts import MeasurementProtocol
+    from bokehbench.schedule import Settings
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class BackendWords:
+    """What was said about backends; None is "as the device's profile says"."""
+
+    backend: Literal["auto", "all", "gpu", "xnnpack", "cpu"]
+    engine: str | None
+    precision: Literal["default", "fp16", "fp32", "both"]
+    threads: int | None
+    core_mask: str
+    gpu_api: Literal["auto", "opencl", "opengl"]
+    gpu_preference: Literal["fast_single_answer", "sustained_speed"]
+    max_partitions: int
+    gpu_cache: Literal["none", "cold", "warm", "both"]
+
+
+def make_settings(
+    words: BackendWords, connection: "Connection", protocol: "MeasurementProtocol", seed: int
+) -> "Settings":
+    """What was said, met with a device.
+
+    Raises:
+        UsageError: the core mask is none, or names cores that the device doesn't have.
+    """
+    from bokehbench.schedule import GpuSettings, Settings
+
+    return Settings(
+        backend=words.backend,
+        precision=words.precision,
+        threads=words.threads or connection.profile.threads,
+        core_mask=_core_mask(words.core_mask, connection.device.facts.cores),
+        protocol=protocol,
+        seed=seed,
+        gpu=GpuSettings(
+            backend=words.gpu_api,
+            preference=words.gpu_preference,
+            max_partitions=words.max_partitions,
+            cache=words.gpu_cache,
+        ),
+        engine=words.engine,
+    )
+
+
+def _core_mask(text: str, cores: int | None) -> int:
+    try:
+        mask = int(text, 16)
+    except ValueError:
+        mask = -1
+    if not 0 <= mask < 2**64:
+        raise UsageError(f"--core-mask {text}: not a hexadecimal mask, such as f0")
+    if cores is not None and mask >> cores:
+        raise UsageError(f"--core-mask {text}: the device has {cores} cores")
+    return mask
+
+
+def backend_options(function: _F) -> _F:
+    """On what a model runs; arrives as `backends`."""
+
+    @click.option(
+        "--backend",
+        type=click.Choice(["auto", "all", "gpu", "xnnpack", "cpu"]),
+        default="auto",
+        show_default=True,
+        help="auto: the profile's order, the next one where one fails; all: one record of each.",
+    )
+    @click.option(
+        "--engine",
+        type=click.Choice(["tflite", "litert"]),
+        help="The inference library.  [default: profile's]",
+    )
+    @click.option(
+        "--precision",
+        type=click.Choice(["default", "fp16", "fp32", "both"]),
+        default="default",
+        show_default=True,
+        help="Arithmetic of the GPU; both: one record of each. CPU backends have their own.",
+    )
+    @click.option(
+        "--threads", type=click.IntRange(1, 256), help="CPU threads.  [default: profile's]"
+    )
+    @click.option("--core-mask", default="0", metavar="HEX", help="CPU cores to run on; 0 is any.")
+    @click.option(
+        "--gpu-api",
+        type=click.Choice(["auto", "opencl", "opengl"]),
+        default="auto",
+        show_default=True,
+        help="Force the delegate's interface of the GPU; another one then is a failure.",
+    )
+    @click.option(
+        "--gpu-preference",
+        type=click.Choice(["fast_single_answer", "sustained_speed"]),
+        default="fast_single_answer",
+        show_default=True,
+        help="What the delegate tunes its kernels for.",
+    )
+    @click.option(
+        "--max-partitions",
+        type=click.IntRange(1, 1000),
+        default=1,
+        show_default=True,
+        help="Parts of a model that the delegate may take.",
+    )
+    @click.option(
+        "--gpu-cache",
+        type=click.Choice(["none", "cold", "warm", "both"]),
+        default="none",
+        show_default=True,
+        help="Compiled kernels: not kept, removed before loading, used; both: cold, then warm.",
+    )
+    @wraps(function)
+    def with_backends(
+        *args: Any,
+        backend: Any,
+        engine: str | None,
+        precision: Any,
+        threads: int | None,
+        core_mask: str,
+        gpu_api: Any,
+        gpu_preference: Any,
+        max_partitions: int,
+        gpu_cache: Any,
+        **kwargs: Any,
+    ) -> Any:
+        words = BackendWords(
+            backend=backend,
+            engine=engine,
+            precision=precision,
+            threads=threads,
+            core_mask=core_mask,
+            gpu_api=gpu_api,
+            gpu_preference=gpu_preference,
+            max_partitions=max_partitions,
+            gpu_cache=gpu_cache,
+        )
+        return function(*args, backends=words, **kwargs)
+
+    return with_backends  # type: ignore[return-value]
