@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hatch_build import build_runner, host_target
+from android_app.build import build_runner, host_target
 from tests.native.bench import Bench
 
 

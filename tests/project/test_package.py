@@ -1,5 +1,6 @@
 """The wheel: what is in it, which machines it fits, and what stays out."""
 
+import io
 import re
 import subprocess
 import sys
@@ -7,8 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+
+from android_app.build import TARGETS, Target, build_id
 
 ROOT = Path(__file__).parents[2]
+
+MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64", "arm64-v8a": "EM_AARCH64"}
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +26,30 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_tag_names_platform_and_no_python_version(wheel: Path) -> None:
-    assert re.fullmatch(r"bokehbench-[\d.]+-py3-none-manylinux_2_27_\w+\.whl", wheel.name)
+@pytest.fixture(scope="module")
+def runners(wheel: Path) -> dict[str, bytes]:
+    """The executables inside, by target."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {
+            name.split("/")[-2]: archive.read(name)
+            for name in archive.namelist()
+            if "/_runners/" in name
+        }
 
 
-def test_runner_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> None:
+def test_the_tag_names_no_platform_and_no_python_version(wheel: Path) -> None:
+    assert re.fullmatch(r"bokehbench-[\d.]+-py3-none-any\.whl", wheel.name)
+
+
+def test_runners_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        [runner] = [info for info in archive.infolist() if info.filename.endswith("/runner")]
-    assert (runner.external_attr >> 16) & 0o111, "the runner can't be executed"
+        runners = [info for info in archive.infolist() if "/_runners/" in info.filename]
+    for info in runners:
+        assert (info.external_attr >> 16) & 0o111, f"{info.filename} can't be executed"
+    assert {info.filename for info in runners} == {
+        f"bokehbench/_runners/{target}/runner" for target in TARGETS
+    }
     assert "bokehbench/_device_profiles/generic-linux.toml" in names
     assert "bokehbench/py.typed" in names
     tops = {name.split("/")[0] for name in names}
@@ -36,10 +57,22 @@ def test_runner_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> N
     assert wheel.stat().st_size < 3_000_000
 
 
-def test_the_runner_asks_for_no_newer_glibc_than_the_tag_says(wheel: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        [name] = [name for name in archive.namelist() if name.endswith("/runner")]
-        data = Path(archive.extract(name, tmp_path)).read_bytes()
-    wanted = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"GLIBC_([\d.]+)", data)}
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_each_runner_is_for_its_platform_and_of_these_sources(
+    runners: dict[str, bytes], target: Target
+) -> None:
+    data = runners[target.name]
+    elf = ELFFile(io.BytesIO(data))
+    assert elf.header["e_machine"] == MACHINES[target.name.split("-", 1)[1]]
+    assert elf.header["e_type"] == "ET_DYN"
+    assert build_id(target).encode() in data
+
+
+@pytest.mark.parametrize("target", ["linux-x86_64", "linux-aarch64"])
+def test_linux_runners_ask_for_no_newer_glibc_than_2_27(
+    runners: dict[str, bytes], target: str
+) -> None:
+    versions = re.findall(rb"GLIBC_([\d.]+)", runners[target])
+    wanted = {tuple(map(int, version.split(b"."))) for version in versions}
     assert wanted
     assert max(wanted) <= (2, 27)
