@@ -40,6 +40,7 @@ class TestDevice:
         arch: str | None = None,
         limit_bytes: int | None = None,
         linker64: bool = False,
+        gpu: bool = False,
     ) -> None:
         """Make a device.
 
@@ -50,6 +51,7 @@ class TestDevice:
             arch: "amd64" or "arm64", as Debian calls them; this machine's when None.
             limit_bytes: size of /data/local/tmp, which then is empty after every start.
             linker64: have /system/bin/linker64, so that the device says it is Android.
+            gpu: have a Vulkan driver, Mesa's lavapipe.
 
         Raises:
             RigMissing: a part of the rig can't be had here.
@@ -60,6 +62,7 @@ class TestDevice:
         self.serial = serial or f"RIG{self.port}"
         self.limit_bytes = limit_bytes
         self._linker64 = linker64
+        self._gpu = gpu
         self._leash: leash.Leash | None = None
         self._init: int | None = None
         self._adbd: int | None = None
@@ -119,6 +122,7 @@ class TestDevice:
             port=self.port,
             limit_bytes=self.limit_bytes,
             linker64=self._linker64,
+            gpu=self._gpu,
         )
         self._leash = leash.Leash(command, self._log)
         try:

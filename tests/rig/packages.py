@@ -1,8 +1,8 @@
 """Packages: fetch Debian packages through the machine's own apt and unpack them in a cache.
 
 Nothing is installed. apt gets a sources list of its own (the machine's Debian mirror, suite
-trixie), its own lists folder and an empty package status; the packages are then unpacked
-side by side in a per-user folder.
+trixie unless told otherwise), its own lists folder and an empty package status; the packages
+are then unpacked side by side in a per-user folder.
 """
 
 import contextlib
@@ -43,10 +43,10 @@ class Source:
     uri: str
     signed_by: str
 
-    def line(self, arch: str) -> str:
-        """The entry of a sources list."""
+    def lines(self, arch: str, suites: Sequence[str]) -> str:
+        """The entries of a sources list."""
         keyring = f" signed-by={self.signed_by}" if self.signed_by else ""
-        return f"deb [arch={arch}{keyring}] {self.uri} {SUITE} main\n"
+        return "".join(f"deb [arch={arch}{keyring}] {self.uri} {suite} main\n" for suite in suites)
 
 
 def cache_folder() -> Path:
@@ -120,28 +120,31 @@ def unpacked(
     recipe: str,
     finish: Callable[[Path], None],
     dependencies: bool = True,
+    suites: Sequence[str] = (SUITE,),
 ) -> Path:
     """A folder with `packages` and all they depend on, as `finish(folder)` left it.
 
     The folder's name holds the package list and `recipe` (what `finish` does), so a change
-    of either makes a new folder.
+    of either makes a new folder. Of several `suites` the last one is preferred.
 
     Raises:
         RigMissing: apt is missing or can't reach its mirror.
     """
-    key = "\n".join([SUITE, arch, recipe, str(dependencies), *sorted(packages)])
+    key = "\n".join([*suites, arch, recipe, str(dependencies), *sorted(packages)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="bokehbench-rig-") as work:
-            for deb in _download(Path(work), packages, arch, dependencies):
+            for deb in _download(Path(work), packages, arch, suites, dependencies):
                 _run(["dpkg-deb", "-x", str(deb), str(folder)])
         finish(folder)
 
     return build_once(cache_folder() / digest, build)
 
 
-def _download(work: Path, packages: Sequence[str], arch: str, dependencies: bool) -> list[Path]:
+def _download(
+    work: Path, packages: Sequence[str], arch: str, suites: Sequence[str], dependencies: bool
+) -> list[Path]:
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
             raise RigMissing(f"{program} is not on this machine; the rig needs Debian's apt")
@@ -166,7 +169,8 @@ def _download(work: Path, packages: Sequence[str], arch: str, dependencies: bool
         "Debug::NoLocking": "1",
     }
     apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items())]
-    _update([*apt, "update"], work / "sources.list", arch)
+    apt.append(f"-oAPT::Default-Release={suites[-1]}")
+    _update([*apt, "update"], work / "sources.list", arch, suites)
     if dependencies:
         _run([*apt, "install", "-y", "--no-install-recommends", "--download-only", *packages])
         return sorted((work / "archives").glob("*.deb"))
@@ -174,11 +178,11 @@ def _download(work: Path, packages: Sequence[str], arch: str, dependencies: bool
     return sorted((work / "archives").glob("*.deb"))
 
 
-def _update(argv: list[str], sources_list: Path, arch: str) -> None:
-    """Fetch the suite's index from the first mirror that has it."""
+def _update(argv: list[str], sources_list: Path, arch: str, suites: Sequence[str]) -> None:
+    """Fetch the suites' indexes from the first mirror that has them."""
     sources = find_sources()
     for source in sources:
-        sources_list.write_text(source.line(arch), encoding="utf-8")
+        sources_list.write_text(source.lines(arch, suites), encoding="utf-8")
         try:
             # Without the option a failed download is only a warning.
             _run([*argv, "--error-on=any"])

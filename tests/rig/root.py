@@ -27,7 +27,7 @@ NOT_ON_ANDROID = (
 )
 """Debian's toybox has them, a phone's shell user finds none of them."""
 
-MOUNT_POINTS = ("data", "sdcard", "proc", "dev", "sys", "tmp", "rig", "vendor/bin")
+MOUNT_POINTS = ("data", "sdcard", "proc", "dev", "sys", "tmp", "rig", "vendor/bin", "vendor/lib64")
 
 PASSWD = """\
 root:x:0:0:root:/:/system/bin/sh

@@ -10,7 +10,9 @@ from tests.rig.emulate import emulated
 from tests.rig.packages import RigMissing, host_arch
 from tests.rig.preload import NAME, preload_library
 from tests.rig.root import Root, device_root, host_command
+from tests.rig.vulkan import SoftwareGpu, device_gpu
 
+GPU_FOLDER = "/vendor/lib64"
 USER_NAMESPACES = "sysctl -w kernel.unprivileged_userns_clone=1"
 
 ISOLATION = (
@@ -66,6 +68,7 @@ def sandbox_command(
     port: int = 0,
     limit_bytes: int | None = None,
     linker64: bool = False,
+    gpu: bool = False,
 ) -> list[str]:
     """The argv that runs `argv` inside."""
     command = [*host_command("usr/bin/bwrap"), *ISOLATION, "--ro-bind", str(root.folder), "/"]
@@ -77,9 +80,14 @@ def sandbox_command(
         command += ["--ro-bind", str(folders.commands), "/vendor/bin"]
     if limit_bytes is not None:
         command += ["--perms", "0771", "--size", str(limit_bytes), "--tmpfs", "/data/local/tmp"]
+    environment = {**ENVIRONMENT, "ADBD_PORT": str(port)}
+    if gpu:
+        software = device_gpu(root.arch)
+        command += ["--ro-bind", str(software.folder), GPU_FOLDER]
+        environment |= SoftwareGpu(Path(GPU_FOLDER)).environment
     command += ["--tmpfs", "/sdcard", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]
     command += ["--chdir", "/", "--clearenv"]
-    for name, value in {**ENVIRONMENT, "ADBD_PORT": str(port)}.items():
+    for name, value in environment.items():
         command += ["--setenv", name, value]
     command += argv
     return command if root.arch == host_arch() else emulated(command)

@@ -44,7 +44,7 @@ def test_the_mirror_comes_from_the_machines_own_sources(tmp_path: Path) -> None:
         "# deb http://no.example x main\ndeb [signed-by=/k arch=amd64] http://b.example sid main\n"
         "deb http://other.example stable contrib\n"
     )
-    lines = [source.line("amd64") for source in find_sources(tmp_path)]
+    lines = [source.lines("amd64", ["trixie"]) for source in find_sources(tmp_path)]
     assert lines == [
         "deb [arch=amd64 signed-by=/k] http://b.example trixie main\n",
         "deb [arch=amd64 signed-by=/keys/debian.gpg] http://mirror.example/debian trixie main\n",
