@@ -25,6 +25,7 @@ from bokehbench.facts.subject import (
 from bokehbench.facts.trial import (
     BackendReport,
     Conditions,
+    ConditionSeries,
     DatasetFacts,
     Failure,
     GpuOptions,
@@ -38,6 +39,7 @@ from bokehbench.facts.trial import (
 __all__ = [
     "RECORD_FORMAT",
     "BackendReport",
+    "ConditionSeries",
     "Conditions",
     "DatasetFacts",
     "Derived",

@@ -73,7 +73,9 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A device as it described itself; None is "the device does not say".
 
     `platform` is `linux` or `android`; `abi` is the name the runner's builds use
-    (`x86_64`, `aarch64`, `arm64-v8a`).
+    (`x86_64`, `aarch64`, `arm64-v8a`). `soc_machine` is what `/sys/devices/soc0/machine` says,
+    `cpu_hardware` the `Hardware` line of `/proc/cpuinfo`, `gles` and `vulkan` the drivers as
+    the system names them. `rooted` is whether a root shell can be had, `uid` who commands run as.
     """
 
     address: str
@@ -94,6 +96,22 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     emulator: bool | None = None
     profile: str | None = None
+    abis: tuple[str, ...] = ()
+    sdk: int | None = None
+    soc_manufacturer: str | None = None
+    soc_model: str | None = None
+    soc_machine: str | None = None
+    board_platform: str | None = None
+    hardware: str | None = None
+    chipname: str | None = None
+    cpu_hardware: str | None = None
+    gles: str | None = None
+    vulkan: str | None = None
+    harmony_version: str | None = None
+    build_type: str | None = None
+    debuggable: bool | None = None
+    rooted: bool | None = None
+    uid: int | None = None
 
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,27 @@ class OutputReport(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class ConditionSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """What sensors of the device showed while one process ran.
+
+    `times_ns` count from the process's start; every other series has one entry for each
+    of them, None where that reading failed. `cpu_khz` is by the first core of a clock domain,
+    `sources` says which file a series came from, and `unreadable` which the device refused.
+    `cores` are those that the sampler was pinned to (empty: any), `cpu_seconds_used` what it
+    cost.
+    """
+
+    times_ns: tuple[int, ...]
+    cpu_khz: dict[str, tuple[int | None, ...]] = {}
+    gpu_khz: tuple[int | None, ...] = ()
+    gpu_load_percent: tuple[float | None, ...] = ()
+    temperatures_celsius: dict[str, tuple[float | None, ...]] = {}
+    sources: dict[str, str] = {}
+    unreadable: tuple[str, ...] = ()
+    cores: tuple[int, ...] = ()
+    cpu_seconds_used: float | None = None
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One process that ran on a device. Times in nanoseconds, as the runner counted them."""
 
@@ -162,6 +183,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     events_sha256: str | None = None
     log_sha256: str | None = None
+    series: ConditionSeries | None = None
 
 
 class ImageScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +221,14 @@ class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a device at one moment; None or a missing key is unknown, never fine."""
+    """The state of a device at one moment; None or a missing key is unknown, never fine.
+
+    `thermal_status` is Android's, 0 (none) to 6 (shutdown); it means nothing where
+    `thermal_override` is set, and can't rise where `thermal_thresholds` is 0. `cpu_busy` is the
+    busy share of all cores over a moment, `cooling_devices` are those in action with their
+    state, `changes` what this program had changed on the device, and `unparsed` what the device
+    said that no parser knows.
+    """
 
     when: Literal["before", "after"]
     at: str
@@ -213,3 +242,16 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool | None = None
     settle_seconds: float | None = None
     unknown: tuple[str, ...] = ()
+    cpu_busy: float | None = None
+    thermal_status: int | None = None
+    thermal_override: bool | None = None
+    thermal_thresholds: int | None = None
+    cooling_devices: dict[str, float] = {}
+    gpu_khz: int | None = None
+    gpu_max_khz: int | None = None
+    gpu_load_percent: float | None = None
+    screen_on: bool | None = None
+    low_power_mode: bool | None = None
+    unsettled: str | None = None
+    changes: tuple[str, ...] = ()
+    unparsed: tuple[str, ...] = ()
