@@ -5,6 +5,8 @@
     |   |-- ModelError        2   a .tflite file that is broken or hostile
     |   |-- IoSpecError       2   how images meet tensors is not said, or said wrongly
     |   |-- DatasetError      2   a folder of image pairs that can't be used
+    |   |-- RatingsError      2   a file of opinion scores with rows that can't be used
+    |   |-- SubmissionError   2   a challenge submission with a wrong factsheet or model
     |   |-- StoreError        2   a store that can't be opened, read or written
     |   `-- ProfileError      2   a device profile with a wrong key or value
     |-- DeviceError           3   the device is unknown, unreachable or unusable
@@ -43,6 +45,18 @@ class IoSpecError(UsageError):
 
 class DatasetError(UsageError):
     """A dataset folder holds no usable pairs."""
+
+
+class RatingsError(UsageError):
+    """A file of opinion scores can't be used as it is."""
+
+
+class SubmissionError(UsageError):
+    """A submission's folder, factsheet or model can't be used; `problems` lists all of it."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class StoreError(UsageError):

@@ -15,6 +15,7 @@ from bokehbench.facts.record import (
 from bokehbench.facts.subject import (
     DeviceFacts,
     EngineFacts,
+    Factsheet,
     InputSpec,
     IoSpec,
     ModelFacts,
@@ -46,6 +47,7 @@ __all__ = [
     "DeviceFacts",
     "EngineFacts",
     "Evidence",
+    "Factsheet",
     "Failure",
     "Fidelity",
     "Finding",

@@ -14,6 +14,7 @@ from bokehbench.facts.derived import Derived
 from bokehbench.facts.subject import (
     DeviceFacts,
     EngineFacts,
+    Factsheet,
     IoSpec,
     ModelFacts,
     RunnerFacts,
@@ -78,6 +79,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[ImageScore, ...] = ()
     finished: bool = False
     note: str | None = None
+    factsheet: Factsheet | None = None
 
     def seal(self) -> str:
         """sha256 over the canonical JSON of the evidence, in hexadecimal."""

@@ -131,3 +131,20 @@ class RunnerFacts(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     build: str | None = None
     engine_abi: str | None = None
+
+
+class Factsheet(msgspec.Struct, frozen=True, kw_only=True):
+    """What a team says of its submission, from the factsheet.toml beside its model.
+
+    `framework` is what the model was trained with. A `baseline` is the organisers' own: shown
+    last, never ranked.
+    """
+
+    team: str
+    author: str
+    framework: str
+    affiliation: str | None = None
+    url: str | None = None
+    extra_data: str | None = None
+    notes: str | None = None
+    baseline: bool = False
