@@ -20,7 +20,7 @@ from bokehbench.profile import (
     load_profiles,
     match_profile,
 )
-from bokehbench.runners import bundled_runner
+from bokehbench.runners import bundled_runner, require_supported
 from bokehbench.schedule import Choice
 
 
@@ -46,11 +46,12 @@ def connect(
 
     Raises:
         UsageError: no device was named, or no profile has that name.
-        DeviceError: there is no such device, or it does not answer.
+        DeviceError: there is no such device, it does not answer, or no runner is built for it.
     """
     if address is None:
         raise UsageError(f"no device given; {_choices(adb_server)}")
     device = Device.connect(open_transport(parse_address(address), adb_server))
+    require_supported(device.facts.address, device.facts.platform, device.facts.abi)
     profiles = load_profiles(profile_folders())
     if profile_name is None:
         return Connection(device, match_profile(profiles, device.facts))

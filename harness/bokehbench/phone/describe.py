@@ -4,6 +4,7 @@ import re
 
 from bokehbench.facts import DeviceFacts
 from bokehbench.phone.output import key_values, meminfo, parse_getprop, sections, whole_number
+from bokehbench.runners import android_abi
 
 DESCRIBE_SCRIPT = r"""
 echo "@uname"; uname -s; uname -r; uname -m; uname -n
@@ -20,7 +21,7 @@ cat /sys/class/dmi/id/product_name 2>/dev/null || echo
 echo "@gpu"; for d in /sys/class/drm/renderD*/device; do
   [ -e "$d/vendor" ] && echo "$(cat "$d/vendor") $(cat "$d/device" 2>/dev/null)"; done
 ls /dev/dri /dev/nvidia0 /dev/dxg /dev/mali0 /dev/kgsl-3d0 2>/dev/null
-echo "@linker"; ls /system/bin/linker64 2>/dev/null
+echo "@linker"; ls -d /system/bin/linker64 /system/bin/linker 2>/dev/null
 true
 """
 """Everything that DeviceFacts needs, in one round trip."""
@@ -53,7 +54,7 @@ def parse_describe(text: str, address: str) -> DeviceFacts:
     android = bool(part.get("linker")) and bool(props)
     model = [line.strip() for line in part.get("model", [])] + [""] * 3
     cores, khz = _cores(part.get("cores", []))
-    abi = props.get("ro.product.cpu.abi") if android else None
+    abi = _abi(props, uname[2], part.get("linker", [])) if android else None
     return DeviceFacts(
         address=address,
         device_id=props.get("ro.serialno") or f"{address}:{uname[3]}",
@@ -73,6 +74,12 @@ def parse_describe(text: str, address: str) -> DeviceFacts:
         fingerprint=props.get("ro.build.fingerprint"),
         emulator=_emulator(props) if android else None,
     )
+
+
+def _abi(props: dict[str, str], machine: str, linkers: list[str]) -> str:
+    listed = props.get("ro.product.cpu.abilist") or props.get("ro.product.cpu.abi") or ""
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    return android_abi(names, machine, linker64="/system/bin/linker64" in linkers)
 
 
 def _cores(lines: list[str]) -> tuple[int | None, tuple[int | None, ...]]:
