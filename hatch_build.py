@@ -8,22 +8,25 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
 RUNNERS = "harness/bokehbench/_runners"
+KERNELS = "harness/bokehbench/_kernels"
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
     """Builds `bokehbench/_runners/<target>/runner` for every target in the source tree, where an
-    editable install finds them, and adds those files (git ignores them) to the wheel.
+    editable install finds them, and `bokehbench/_kernels/<target>/fidelity.so` for those that
+    Python runs on, and adds those files (git ignores them) to the wheel.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
         sys.path.insert(0, str(ROOT))
-        from android_app.build import build_all
+        from android_app import build, build_fidelity
 
-        for path in build_all(ROOT / RUNNERS):
+        made = [*build.build_all(ROOT / RUNNERS), *build_fidelity.build_all(ROOT / KERNELS)]
+        for path in made:
             build_data["artifacts"].append(f"/{path.relative_to(ROOT).as_posix()}")
-        # The tag stays py3-none-any. Python loads none of these programs: they are data for
-        # devices, the same bytes whatever machine built the wheel. The two that this machine
-        # might run itself are for both architectures that Linux hosts have; any other host
+        # The tag stays py3-none-any. The programs are data for devices, the same bytes whatever
+        # machine built the wheel, and the kernels make scoring faster where they fit. What this
+        # machine might run itself is for both architectures that Linux hosts have; any other host
         # drives phones all the same, and a tag that named one platform would refuse it.
