@@ -43,6 +43,7 @@ class Fidelity(msgspec.Struct, frozen=True, kw_only=True):
     identical: int
     same_shape_as_timing: bool
     per_image: tuple[ImageScore, ...]
+    ms_ssim: float | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

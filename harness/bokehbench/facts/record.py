@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bokehbench.facts.derived import Derived
+from bokehbench.facts.fidelity import FidelityRules, HostRun
 from bokehbench.facts.subject import (
     DeviceFacts,
     EngineFacts,
@@ -49,7 +50,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was observed for one model x device x engine x backend x precision.
 
     `trials` are the timed processes, `image_trials` the processes that ran over the
-    dataset: linked by identical settings, never mixed. `timing_shape` is the first input's.
+    dataset: linked by identical settings, never mixed. `reference_before` and `reference_after`
+    are the processes of the reference workload on the same engine, backend and precision,
+    `sustained` the one that ran for long. `timing_shape` is the first input's.
     """
 
     format: str = RECORD_FORMAT
@@ -76,9 +79,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Conditions, ...] = ()
     trials: tuple[Trial, ...] = ()
     image_trials: tuple[Trial, ...] = ()
+    reference_before: tuple[Trial, ...] = ()
+    reference_after: tuple[Trial, ...] = ()
+    sustained: tuple[Trial, ...] = ()
     images: tuple[ImageScore, ...] = ()
     finished: bool = False
     note: str | None = None
+    fidelity_rules: FidelityRules | None = None
+    host_run: HostRun | None = None
     factsheet: Factsheet | None = None
 
     def seal(self) -> str:

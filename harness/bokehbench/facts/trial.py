@@ -7,6 +7,10 @@ import msgspec
 Backend = Literal["gpu", "xnnpack", "cpu"]
 Precision = Literal["default", "fp16", "fp32"]
 Mode = Literal["time", "images"]
+Order = Literal["shuffled", "abba"]
+Purpose = Literal["model", "reference_before", "reference_after", "sustained"]
+"""What a process is for: the model's own numbers, the reference workload, the curve of hours."""
+
 GpuApi = Literal["auto", "opencl", "opengl"]
 GpuPreference = Literal["fast_single_answer", "sustained_speed"]
 GpuCache = Literal["none", "cold", "warm"]
@@ -51,11 +55,26 @@ DETERMINISTIC_FAILURES: frozenset[FailureKind] = frozenset(
 """Failures that the same trial would meet again, so it is not asked for again."""
 
 
+class ReferenceWorkload(msgspec.Struct, frozen=True, kw_only=True):
+    """A small fixed model that is timed before and after, to see a device slow down.
+
+    `processes` fresh processes each time, of `warmups` + `runs` invocations; 0 is none.
+    """
+
+    processes: int = 0
+    warmups: int = 5
+    runs: int = 20
+
+
 class MeasurementProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """How often what is run: `processes` fresh processes of `warmups` + `runs` invocations.
 
     A process stops after `max_seconds` of warm-up and timed runs, but not before
-    `min_runs` timed ones.
+    `min_runs` timed ones. `order` is that of models within a round: drawn anew each time, or A B
+    B A. Before the first process the device settles, for at most `max_settle_seconds` (None: as
+    long as its profile allows); between processes it rests `rest_seconds`.
+    `verify_files`: what is on the device already is hashed again. `ranked` False keeps every result
+    out of rankings.
     """
 
     name: str
@@ -64,6 +83,12 @@ class MeasurementProtocol(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     min_runs: int
     max_seconds: float
+    order: Order = "shuffled"
+    reference: ReferenceWorkload = ReferenceWorkload()
+    max_settle_seconds: float | None = None
+    rest_seconds: float = 0.0
+    verify_files: bool = False
+    ranked: bool = True
 
 
 class GpuOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +128,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     items: tuple[int, ...] = ()
     gpu: GpuOptions = GpuOptions()
+    purpose: Purpose = "model"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +191,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     mode: Mode
+    purpose: Purpose = "model"
     backend: Backend
     status: Literal["ok", "failed"]
     started: str
@@ -190,7 +217,10 @@ class ImageScore(msgspec.Struct, frozen=True, kw_only=True):
     """One image of the dataset: what the device made of it and how near it came.
 
     `psnr` in dB is None for identical images, whose PSNR is infinite (`identical`), and
-    for failed ones. `sha256` is of the device's output bytes.
+    for failed ones. `sha256` is of the device's output bytes. `reference_psnr` and
+    `reference_max_difference` (in steps of 8 bit) compare that output with what the host's own
+    CPU makes of the same input; None where the host did not run it, and `reference_psnr` also
+    where both are the same (`reference_max_difference` 0).
     """
 
     index: int
@@ -207,6 +237,10 @@ class ImageScore(msgspec.Struct, frozen=True, kw_only=True):
     ssim: float | None = None
     identical: bool = False
     failure: str | None = None
+    ms_ssim: float | None = None
+    lpips: float | None = None
+    reference_psnr: float | None = None
+    reference_max_difference: float | None = None
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True):
