@@ -24,7 +24,7 @@ from bokehbench.text import clean
 NEEDED_MIB = 64
 """Room for an engine, a runner, a small model and one batch of images."""
 
-PROGRAMS = ("sha256sum", "wc", "head", "cut", "cat", "chmod", "mv", "rm", "mkdir", "find", "kill")
+PROGRAMS = ("printf", "wc", "dd", "cat", "chmod", "mv", "rm", "mkdir", "find", "kill")
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _programs(device: Device) -> str:
     )
     if out.split():
         raise DeviceError(f"{', '.join(out.split())} missing; this device can't be used")
-    return "all there"
+    return f"all there, hashes with {device.digest.program}"
 
 
 def _adb(adb_server: str | None) -> str:

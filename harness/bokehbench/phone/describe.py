@@ -10,7 +10,7 @@ DESCRIBE_SCRIPT = r"""
 echo "@uname"; uname -s; uname -r; uname -m; uname -n
 echo "@getprop"; getprop 2>/dev/null
 echo "@os-release"; cat /etc/os-release 2>/dev/null
-echo "@cpuinfo"; head -c 16384 /proc/cpuinfo 2>/dev/null
+echo "@cpuinfo"; head -n 400 /proc/cpuinfo 2>/dev/null
 echo "@meminfo"; head -n 3 /proc/meminfo 2>/dev/null
 echo "@cores"; ls -d /sys/devices/system/cpu/cpu[0-9]* 2>/dev/null | wc -l
 for c in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq; do

@@ -1,7 +1,6 @@
 """A device behind a transport: describe it, place files by content hash, run and clean up."""
 
 import contextlib
-import hashlib
 import posixpath
 import re
 import secrets
@@ -13,6 +12,7 @@ from pathlib import Path
 from bokehbench.errors import DeviceError, TransferError
 from bokehbench.facts import DeviceFacts
 from bokehbench.phone.describe import DESCRIBE_SCRIPT, parse_describe
+from bokehbench.phone.digest import FIND, SHA256, Digest, find_digest
 from bokehbench.phone.transport import CommandResult, Deadline, Transport
 
 SHORT_SECONDS = 30.0
@@ -21,8 +21,8 @@ SHORT_SECONDS = 30.0
 PUSH_SECONDS = 600.0
 """Deadline of placing one file."""
 
-LEFTOVER_MINUTES = 24 * 60
-"""A work folder this old belongs to a run that died: no trial lasts a day."""
+LEFTOVER_DAYS = 1
+"""A work folder older than that belongs to a run that died: no trial lasts a day."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -48,9 +48,10 @@ class Device:
     `<root>/work/<id>/`, which is wiped when the trial is over.
     """
 
-    def __init__(self, transport: Transport, facts: DeviceFacts) -> None:
+    def __init__(self, transport: Transport, facts: DeviceFacts, digest: Digest = SHA256) -> None:
         self.transport = transport
         self.facts = facts
+        self.digest = digest
 
     @classmethod
     def connect(cls, transport: Transport) -> "Device":
@@ -59,8 +60,9 @@ class Device:
         Raises:
             DeviceError: it does not answer, or its answer was cut or altered.
         """
-        text = read_text(transport, DESCRIBE_SCRIPT, Deadline.after(SHORT_SECONDS))
-        return cls(transport, parse_describe(text, transport.address))
+        deadline = Deadline.after(SHORT_SECONDS)
+        text, digest = read_text_and_digest(transport, DESCRIBE_SCRIPT, deadline)
+        return cls(transport, parse_describe(text, transport.address), digest)
 
     @property
     def is_this_machine(self) -> bool:
@@ -102,22 +104,24 @@ class Device:
         folder = posixpath.join(self.transport.root, sha256)
         target = posixpath.join(folder, name)
         size = source.stat().st_size
+        digest = sha256 if self.digest == SHA256 else self.digest.of_file(source)
         look = 'mkdir -p "$2" && [ -f "$1" ] && wc -c < "$1"'
         if verify:
-            look += ' && sha256sum < "$1" | cut -d" " -f1'
+            look += f' && {self.digest.program} < "$1"'
         known = self.shell(look, target, folder, seconds=PUSH_SECONDS).stdout.split()
-        if known == [str(size).encode(), sha256.encode()][: 2 if verify else 1]:
+        wanted = [str(size).encode(), digest.encode()][: 2 if verify else 1]
+        if known[: len(wanted)] == wanted:
             return Placed(target, sha256, 0)
         # A name of its own: two hosts may be placing the same bytes at once.
         arriving = posixpath.join(folder, f"arriving-{secrets.token_hex(4)}-{name}")
         self.transport.push(source, arriving, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
         mode = "0555" if executable else "0444"
         result = self.shell(
-            'set -- "$@" "$(sha256sum < "$1" | cut -d" " -f1)"; echo "$5"; '
-            '[ "$5" = "$3" ] && chmod "$4" "$1" && mv -f "$1" "$2" || { rm -f "$1"; exit 1; }',
+            f'h=$({self.digest.program} < "$1"); h=${{h%% *}}; echo "$h"; '
+            '[ "$h" = "$3" ] && chmod "$4" "$1" && mv -f "$1" "$2" || { rm -f "$1"; exit 1; }',
             arriving,
             target,
-            sha256,
+            digest,
             mode,
             seconds=PUSH_SECONDS,
         )
@@ -125,7 +129,7 @@ class Device:
             got = result.stdout.decode("ascii", "replace").strip() or "no hash"
             raise TransferError(
                 f"{self.facts.address}: {source.name} did not arrive whole "
-                f"(sha256 {got[:12]} instead of {sha256[:12]}); is the disk full?"
+                f"({self.digest.algorithm} {got[:12]} instead of {digest[:12]}); is the disk full?"
             )
         return Placed(target, sha256, size)
 
@@ -142,8 +146,10 @@ class Device:
                 self.shell('rm -rf "$1"', folder)
 
     def collect(self) -> None:
-        """Remove what runs that died a day ago or earlier left in our folder."""
-        old = f"-mmin +{LEFTOVER_MINUTES}"
+        """Remove what runs that died days ago left in our folder."""
+        # Not -mmin, which Android 7's find does not know; and not `+0`, which it takes for
+        # anything older than a second.
+        old = f"-mtime +{LEFTOVER_DAYS}"
         self.shell(
             f'find "$1/work" -mindepth 1 -maxdepth 1 {old} -exec rm -rf {{}} + 2>/dev/null; '
             f'find "$1" -mindepth 2 -maxdepth 2 -name "arriving-*" {old} -exec rm -f {{}} + '
@@ -169,7 +175,9 @@ class Device:
 
     def read_small(self, path: str, limit_bytes: int = 1 << 16) -> bytes | None:
         """The first bytes of a file on the device, or None when there is no such file."""
-        result = self.shell('[ -f "$1" ] && head -c "$2" "$1"', path, str(limit_bytes))
+        # Not head -c, which Android 7 does not know.
+        script = '[ -f "$1" ] && dd if="$1" bs="$2" count=1 2>/dev/null'
+        result = self.shell(script, path, str(limit_bytes))
         return result.stdout if result.exit_code == 0 else None
 
 
@@ -177,25 +185,35 @@ def read_text(transport: Transport, script: str, deadline: Deadline) -> str:
     """Run a script and take its text only with a digest that matches.
 
     A link can flip a byte and adb does not notice (docs/protocol.md), in what is asked as in
-    what is answered, so the text travels with the sha256 of both.
+    what is answered, so the text travels with a hash of both.
 
     Raises:
         DeviceError: the device does not answer, or the text was cut or altered.
     """
+    return read_text_and_digest(transport, script, deadline)[0]
+
+
+def read_text_and_digest(
+    transport: Transport, script: str, deadline: Deadline
+) -> tuple[str, Digest]:
+    """As `read_text`; the second is what the device hashed with, the best that it has."""
     wrapped = (
-        'text=$(eval "$1"); printf \'%s\' "$text"; '
-        "printf '\\n@sha256 '; printf '%s\\n%s' \"$1\" \"$text\" | sha256sum"
+        f'{FIND}text=$(eval "$1"); printf \'%s\' "$text"; '
+        'printf \'\\n@digest %s \' "$h"; printf \'%s\\n%s\' "$1" "$text" | $h'
     )
     result = transport.run(["sh", "-c", wrapped, "sh", script], deadline=deadline)
     if result.timed_out:
         raise DeviceError(f"{transport.address}: no answer within {deadline.seconds:.0f} s")
-    body, mark, digest = result.stdout.rpartition(b"\n@sha256 ")
+    body, mark, line = result.stdout.rpartition(b"\n@digest ")
     if not mark:
         raise DeviceError(f"{transport.address}: can't be described: {result.describe()}")
+    words = line.decode("ascii", "replace").split()
+    # PROGRAM HEX -, and the program may be of two words
+    digest = find_digest(" ".join(words[:-2]))
     both = script.encode() + b"\n" + body
-    if digest.split()[:1] != [hashlib.sha256(both).hexdigest().encode()]:
+    if digest is None or words[-2] != digest.of(both):
         raise DeviceError(
             f"{transport.address}: the description arrived altered "
-            f"({len(body)} bytes, digest {shlex.quote(digest.decode('ascii', 'replace')[:80])})"
+            f"({len(body)} bytes, digest {shlex.quote(' '.join(words)[:80])})"
         )
-    return body.decode("utf-8", "replace")
+    return body.decode("utf-8", "replace"), digest

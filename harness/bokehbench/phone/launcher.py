@@ -16,6 +16,7 @@ from bokehbench.errors import DeviceError, TransferError
 from bokehbench.facts import Failure, IoSpec, ModelFacts, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
 from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
+from bokehbench.phone.digest import Digest
 from bokehbench.phone.transport import CommandResult, Deadline
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
@@ -41,11 +42,17 @@ _NOT_STARTED = {
 """Exit codes of START for what kept it from starting the runner."""
 
 START = (
-    'want=$1; shift; got=$(printf "%s\\n" "$@" | sha256sum); '
+    'want=$1; shift; got=$(printf "%s\\n" "$@" | HASH); '
     '[ "${got%% *}" = "$want" ] || exit 113; '
-    'echo $$ > "$0" || exit 114; exec "$@"'
+    'echo $$ > "$0" || exit 114; '
+    '[ -z "$1" ] || export LD_LIBRARY_PATH="$1${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"; '
+    'shift; exec "$@"'
 )
-"""Starts the runner, if all of its options arrived as they were sent: a link can flip a digit."""
+"""Starts the runner, if all words arrived as they were sent: a link can flip a digit.
+
+HASH stands for the device's own program. The first word that is hashed is where libraries are
+to be looked for, or nothing.
+"""
 
 OnOutput = Callable[[OutputEvent, Path], None]
 
@@ -146,7 +153,7 @@ def run_images(
             names = [f"{index}.{tensor}.in" for tensor in range(len(images[index]))]
             for name, data in zip(names, images[index], strict=True):
                 _push(bench, data, posixpath.join(folder, name))
-                digests[name] = hashlib.sha256(data).hexdigest()
+                digests[name] = bench.device.digest.of(data)
             fields = tuple(f"file:{name}" for name in names)
             items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
         _verify(bench, folder, digests)
@@ -187,11 +194,16 @@ def _run(
         output_format="u8" if spec.mode == "images" else "f32",
     )
     pid_file = posixpath.join(folder, "pid")
+    digest = bench.device.digest
+    words = [_library_path(bench), *argv]
     started = utc_now()
     try:
         with bench.stop.watching(lambda: bench.device.kill(pid_file)):
             result = bench.device.transport.run(
-                ["sh", "-c", START, pid_file, _digest(argv), *argv],
+                [
+                    *("sh", "-c", START.replace("HASH", digest.program), pid_file),
+                    *(_digest(words, digest), *words),
+                ],
                 deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
                 limit_bytes=EVENT_LIMIT,
             )
@@ -261,10 +273,20 @@ def _push(bench: Bench, data: bytes | memoryview, target: str) -> None:
     bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
 
 
-def _digest(argv: Sequence[str]) -> str:
+def _library_path(bench: Bench) -> str:
+    """Where the engine's libraries find each other: Android's linker does not look beside them.
+
+    On Linux each library names its own folder ($ORIGIN), and nothing is set.
+    """
+    if bench.device.facts.platform != "android":
+        return ""
+    return ":".join(dict.fromkeys((posixpath.dirname(bench.engine_library), bench.engine_folder)))
+
+
+def _digest(words: Sequence[str], digest: Digest) -> str:
     """What START compares; an argument travels as the bytes that the file system has."""
-    lines = "".join(f"{word}\n" for word in argv)
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    lines = "".join(f"{word}\n" for word in words)
+    return digest.of(lines.encode("utf-8", "surrogateescape"))
 
 
 def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
@@ -274,17 +296,20 @@ def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
         TransferError: one did not arrive as it was sent.
     """
     result = bench.device.shell(
-        'cd "$1" && shift && sha256sum "$@"', folder, *digests, seconds=PUSH_SECONDS
+        f'cd "$1" && shift && {bench.device.digest.program} "$@"',
+        folder,
+        *digests,
+        seconds=PUSH_SECONDS,
     )
     found = [line.split() for line in result.stdout.decode("utf-8", "replace").splitlines()]
-    wrong = [name for name, sha256 in digests.items() if [sha256, name] not in found]
+    wrong = [name for name, digest in digests.items() if [digest, name] not in found]
     if wrong:
         raise TransferError(f"{bench.device.facts.address}: input {wrong[0]} arrived altered")
 
 
 @contextmanager
 def _work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
-    work_id = f"{spec.record_id}-{spec.mode}-{spec.index}"
+    work_id = f"{spec.record_id}-{spec.purpose}-{spec.mode}-{spec.index}"
     with bench.device.work_folder(work_id) as folder:
         yield folder
 
@@ -294,6 +319,7 @@ def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
     return Trial(
         index=spec.index,
         mode=spec.mode,
+        purpose=spec.purpose,
         backend=spec.backend,
         status="failed",
         started=started,
