@@ -15,6 +15,7 @@
     |   `-- TransferError     3   a file did not arrive whole
     `-- RunError              4   the engine or the runner is missing or failed
         |-- EngineError       4   no usable inference library
+        |   `-- EngineMissing 4   it is not installed; installing it may help
         `-- ProtocolError     4   the runner said something that can't be believed
 
 A message names the file or option, the problem and the cure, in one line. Foreign
@@ -93,6 +94,10 @@ class RunError(BokehbenchError):
 
 class EngineError(RunError):
     """No usable inference library was found."""
+
+
+class EngineMissing(EngineError):
+    """The inference library or tool is not installed here."""
 
 
 class ProtocolError(RunError):
