@@ -150,3 +150,22 @@ def custom_op() -> bytes:
     target = builder.tensor("bokeh", (1, 4, 4, 3))
     builder.op(Ops.CUSTOM, [source], [target], custom="NobodyHasThis")
     return builder.finish([source], [target])
+
+
+def reference_workload() -> bytes:
+    """How model/reference.tflite was made: three 3x3 convolutions at 256x256, 207 million MACs."""
+    builder = Builder()
+    side, width = 256, 16
+    source = builder.tensor("image", (1, side, side, 3))
+    target = builder.tensor("output", (1, side, side, 3))
+    channels = (3, width, width, 3)
+    for layer, (inside, outside) in enumerate(zip(channels, channels[1:], strict=False)):
+        count = outside * 9 * inside
+        waves = np.sin(np.arange(count) * (layer + 1.0)) / (3 * np.sqrt(inside))
+        weights = builder.constant(f"w{layer}", waves.reshape(outside, 3, 3, inside))
+        bias = builder.constant(f"b{layer}", np.full(outside, 0.1))
+        last = layer == len(channels) - 2
+        output = target if last else builder.tensor(f"hidden{layer}", (1, side, side, outside))
+        builder.conv2d(source, weights, bias, output, relu=not last)
+        source = output
+    return builder.finish([0], [target])

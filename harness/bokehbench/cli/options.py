@@ -36,13 +36,12 @@ adb_option = click.option(
     help="The adb server for serials.  [default: 127.0.0.1:5037]",
 )
 
-CHALLENGE = {"processes": 5, "warmups": 10, "runs": 64, "min_runs": 5, "max_seconds": 150.0}
-
 
 @dataclass(frozen=True)
 class Protocol:
     """What was said about repetition; None is "as the protocol says"."""
 
+    name: str | None
     quick: bool
     processes: int | None
     warmups: int | None
@@ -51,25 +50,32 @@ class Protocol:
     max_seconds: float | None
 
 
-def make_protocol(words: Protocol) -> "MeasurementProtocol":
-    """`challenge`, or `quick` with one process, or `custom` where a number was changed."""
-    from bokehbench.facts import MeasurementProtocol
+def make_protocol(words: Protocol, default: str = "challenge") -> "MeasurementProtocol":
+    """The protocol that was named, `custom` where a number of it was changed.
+
+    Raises:
+        UsageError: there is no such protocol, or its numbers don't go together.
+    """
+    from msgspec.structs import asdict, replace
+
+    from bokehbench.schedule import protocols
 
     if words.quick and words.processes is not None:
         raise click.UsageError("--quick is one process; leave out --processes, or --quick")
-    base = CHALLENGE | ({"processes": 1} if words.quick else {})
-    given = {key: value for key in CHALLENGE if (value := getattr(words, key)) is not None}
-    merged = base | given
-    name = "quick" if words.quick else "challenge"
-    return MeasurementProtocol(
-        name=name if merged == base else "custom",
-        processes=int(merged["processes"]),
-        warmups=int(merged["warmups"]),
-        runs=int(merged["runs"]),
+    if words.quick and words.name is not None:
+        raise click.UsageError("--quick is --protocol quick; leave out one of them")
+    base = protocols.find("quick" if words.quick else words.name or default)
+    numbers = ("processes", "warmups", "runs", "min_runs", "max_seconds")
+    given = {key: value for key in numbers if (value := getattr(words, key)) is not None}
+    changed = {key: value for key, value in given.items() if asdict(base)[key] != value}
+    if not changed:
+        return base
+    merged = replace(base, name="custom", **changed)
+    if words.min_runs is None:
         # A run count below the floor is the user's own floor.
-        min_runs=int(min(merged["min_runs"], merged["runs"])),
-        max_seconds=float(merged["max_seconds"]),
-    )
+        merged = replace(merged, min_runs=min(merged.min_runs, merged.runs))
+    protocols.check(merged, "")
+    return merged
 
 
 def _finite(
@@ -84,24 +90,37 @@ def _finite(
 def protocol_options(function: _F) -> _F:
     """How often what is run; arrives as `protocol`."""
 
-    @click.option("--quick", is_flag=True, help="One process; never ranked.")
-    @click.option("--processes", type=click.IntRange(1, 1000), help="Processes.  [default: 5]")
-    @click.option("--warmups", type=click.IntRange(0, 100_000), help="Warm-ups.  [default: 10]")
-    @click.option("--runs", type=click.IntRange(1, 100_000), help="Timed runs.  [default: 64]")
+    @click.option(
+        "--protocol",
+        "name",
+        metavar="NAME|FILE",
+        help="challenge, quick, ci, or a TOML file.  [default: challenge]",
+    )
+    @click.option("--quick", is_flag=True, help="--protocol quick: one process; never ranked.")
+    @click.option(
+        "--processes", type=click.IntRange(1, 1000), help="Processes.  [default: protocol's]"
+    )
+    @click.option(
+        "--warmups", type=click.IntRange(0, 100_000), help="Warm-ups.  [default: protocol's]"
+    )
+    @click.option(
+        "--runs", type=click.IntRange(1, 100_000), help="Timed runs.  [default: protocol's]"
+    )
     @click.option(
         "--min-runs",
         type=click.IntRange(1, 100_000),
-        help="Timed runs that the cap leaves.  [default: 5]",
+        help="Timed runs that the cap leaves.  [default: protocol's]",
     )
     @click.option(
         "--max-seconds",
         type=click.FloatRange(0.001, 86_400),
         callback=_finite,
-        help="Cap on a process's runs.  [default: 150]",
+        help="Cap on a process's runs.  [default: protocol's]",
     )
     @wraps(function)
     def with_protocol(
         *args: Any,
+        name: str | None,
         quick: bool,
         processes: int | None,
         warmups: int | None,
@@ -110,7 +129,7 @@ def protocol_options(function: _F) -> _F:
         max_seconds: float | None,
         **kwargs: Any,
     ) -> Any:
-        words = Protocol(quick, processes, warmups, runs, min_runs, max_seconds)
+        words = Protocol(name, quick, processes, warmups, runs, min_runs, max_seconds)
         return function(*args, protocol=words, **kwargs)
 
     return with_protocol  # type: ignore[return-value]

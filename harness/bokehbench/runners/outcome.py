@@ -56,6 +56,7 @@ def trial_of(
     return Trial(
         index=spec.index,
         mode=spec.mode,
+        purpose=spec.purpose,
         backend=spec.backend,
         status="failed" if failure else "ok",
         started=started,

@@ -6,6 +6,7 @@ from bokehbench.schedule.next import (
     is_called_for,
     is_lost,
     next_trial,
+    reference_group,
     trials_left,
 )
 from bokehbench.schedule.plan import (
@@ -42,6 +43,7 @@ __all__ = [
     "is_lost",
     "make_plan",
     "next_trial",
+    "reference_group",
     "split_batches",
     "trials_left",
 ]

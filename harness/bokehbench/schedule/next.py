@@ -1,14 +1,17 @@
 """Which trial next, from the request and the results so far; pure.
 
-Timed processes come first, round by round: one process of every record a round, in
-an order drawn anew each round, so that drift of the device falls on all alike. A record is given
-up at a failure that would come again, or at its second failure. Then the images, batch by batch,
-with identical engine, backend, precision and options.
+The reference workload comes before the first timed process of a backend and after the last one.
+Timed processes go round by round: one process of every record a round, in an order drawn anew
+each round (or A B B A), so that drift of the device falls on all alike. A record is given
+up at a failure that would come again, or at its second failure. Then the long run, if one was asked
+for, and the images, batch by batch, with identical engine, backend, precision and options.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -29,17 +32,31 @@ SLOWEST_RUN_SECONDS = 90.0
 
 IMAGE_SECONDS = 60.0
 
+REFERENCE_SHAPE = (1, 256, 256, 3)
+"""Input of the reference model that the package holds."""
+
+REFERENCE_MIN_RUNS = 5
+REFERENCE_SECONDS = 20.0
+"""Cap on a reference process: a device that needs longer is told by fewer runs."""
+
+SUSTAINED_RUNS = 1_000_000
+"""What one process of the runner takes at most."""
+
 
 @dataclass(frozen=True)
 class Progress:
     """What is known of one record so far.
 
     `batches_done` counts image batches dealt with, those too of which no image could be read.
+    Records of one engine, backend and precision share the reference workload's trials.
     """
 
     trials: tuple[Trial, ...] = ()
     image_trials: tuple[Trial, ...] = ()
     batches_done: int = 0
+    reference_before: tuple[Trial, ...] = ()
+    reference_after: tuple[Trial, ...] = ()
+    sustained: tuple[Trial, ...] = ()
 
     @property
     def has_result(self) -> bool:
@@ -82,17 +99,86 @@ def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress
     return (failed or unproven) and is_called_for(plan, before, done)
 
 
+def reference_group(record: PlannedRecord) -> tuple[str, str, str]:
+    """Records that agree in this share one run of the reference workload."""
+    return record.engine, record.backend, record.precision
+
+
 def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
     """The next process to run, or None when nothing is left to do."""
+    return (
+        _next_reference(plan, done, "reference_before")
+        or _next_timed(plan, done)
+        or _next_reference(plan, done, "reference_after")
+        or _next_sustained(plan, done)
+        or _next_images(plan, done)
+    )
+
+
+def _next_reference(
+    plan: Plan,
+    done: Mapping[str, Progress],
+    purpose: Literal["reference_before", "reference_after"],
+) -> TrialSpec | None:
+    for record in plan.records:
+        if _references_left(plan, done, record, purpose):
+            progress = done.get(record.record_id, Progress())
+            return _reference(plan, record, len(getattr(progress, purpose)), purpose)
+    return None
+
+
+def _references_left(
+    plan: Plan, done: Mapping[str, Progress], record: PlannedRecord, purpose: str
+) -> int:
+    """Processes of the reference workload that this record still waits for."""
+    if not is_called_for(plan, record, done):
+        return 0
+    progress = done.get(record.record_id, Progress())
+    trials: tuple[Trial, ...] = getattr(progress, purpose)
+    if purpose == "reference_after" and not (progress.has_result and _any_ok(progress)):
+        return 0
+    left = plan.settings.protocol.reference.processes - _counted(trials)
+    return 0 if given_up(trials) else max(0, left)
+
+
+def _any_ok(progress: Progress) -> bool:
+    return any(trial.status == "ok" for trial in progress.reference_before)
+
+
+def _next_timed(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
     settings = plan.settings
     for number in range(settings.protocol.processes):
-        order = list(plan.records)
-        random.Random(f"{settings.seed}:{number}").shuffle(order)
-        for record in order:
+        for record in _in_order(plan, number):
             trials = done.get(record.record_id, Progress()).trials
             ready = _counted(trials) <= number and not given_up(trials)
             if ready and is_called_for(plan, record, done):
                 return _timed(plan, record, len(trials))
+    return None
+
+
+def _in_order(plan: Plan, number: int) -> list[PlannedRecord]:
+    """The records of one round: A B, B A, A B... or in an order of the round's own."""
+    order = list(plan.records)
+    if plan.settings.protocol.order == "abba":
+        return order[::-1] if number % 2 else order
+    random.Random(f"{plan.settings.seed}:{number}").shuffle(order)
+    return order
+
+
+def _next_sustained(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
+    for record in plan.records:
+        if _sustained_left(plan, done.get(record.record_id, Progress())):
+            return _sustained(plan, record, done[record.record_id])
+    return None
+
+
+def _sustained_left(plan: Plan, progress: Progress) -> int:
+    if plan.settings.sustained_seconds <= 0 or not progress.has_result:
+        return 0
+    return int(_counted(progress.sustained) == 0 and not given_up(progress.sustained))
+
+
+def _next_images(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
     for record in plan.records:
         progress = done.get(record.record_id, Progress())
         batches = plan.batches.get(record.model_index, ())
@@ -127,6 +213,45 @@ def _timed(plan: Plan, record: PlannedRecord, number: int) -> TrialSpec:
     )
 
 
+def _reference(
+    plan: Plan,
+    record: PlannedRecord,
+    number: int,
+    purpose: Literal["reference_before", "reference_after"],
+) -> TrialSpec:
+    """One process of the reference workload on what the record runs on."""
+    workload = plan.settings.protocol.reference
+    return replace(
+        _timed(plan, record, number),
+        purpose=purpose,
+        warmups=workload.warmups,
+        runs=workload.runs,
+        min_runs=min(REFERENCE_MIN_RUNS, workload.runs),
+        max_seconds=REFERENCE_SECONDS,
+        deadline_seconds=LOAD_ALLOWANCE_SECONDS + 2 * REFERENCE_SECONDS,
+        input_shapes=(REFERENCE_SHAPE,),
+        # What the model's own processes left in the cache stays theirs.
+        gpu=plan.settings.gpu.without_cache(),
+    )
+
+
+def _sustained(plan: Plan, record: PlannedRecord, progress: Progress) -> TrialSpec:
+    """One process for as long as was asked; its runs are bounded by time, not by count."""
+    seconds = plan.settings.sustained_seconds
+    fastest = min((ns for trial in progress.trials for ns in trial.invoke_ns), default=1)
+    runs = min(SUSTAINED_RUNS, math.ceil(1.5 * seconds * 1e9 / max(fastest, 1)) + 1)
+    return replace(
+        _timed(plan, record, len(progress.sustained)),
+        purpose="sustained",
+        warmups=0,
+        runs=runs,
+        min_runs=1,
+        max_seconds=seconds,
+        deadline_seconds=LOAD_ALLOWANCE_SECONDS + seconds + SLOWEST_RUN_SECONDS,
+        gpu=plan.settings.gpu.options(1),
+    )
+
+
 def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress) -> TrialSpec:
     """The timed trial's own settings over a batch of images, one run each."""
     slowest = max((ns for trial in progress.trials for ns in trial.invoke_ns), default=0)
@@ -152,10 +277,13 @@ def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
         progress = done.get(record.record_id, Progress())
         if not is_called_for(plan, record, done):
             continue
+        timed += _references_left(plan, done, record, "reference_before")
         if not given_up(progress.trials):
             timed += max(0, plan.settings.protocol.processes - _counted(progress.trials))
         elif not progress.has_result:
             continue
+        timed += _references_left(plan, done, record, "reference_after")
+        timed += _sustained_left(plan, progress)
         if not images_given_up(progress.image_trials):
             batches = plan.batches.get(record.model_index, ())
             images += sum(len(batch.items) for batch in batches[progress.batches_done :])

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import structs
+
 from bokehbench.facts import GpuOptions, MeasurementProtocol
 from bokehbench.facts.trial import Backend, GpuApi, GpuCache, GpuPreference, Precision
 from bokehbench.profile import DeviceProfile
@@ -65,12 +67,17 @@ class GpuSettings:
             cache=cache,
         )
 
+    def without_cache(self) -> GpuOptions:
+        """The same for a process that shall neither use nor leave compiled kernels."""
+        return structs.replace(self.options(0), cache="none")
+
 
 @dataclass(frozen=True)
 class Settings:
     """What the user asked for, the same for all records of a run.
 
-    `engine` overrides the profile's choice for every backend.
+    `engine` overrides the profile's choice for every backend. `sustained_seconds` asks for one
+    long process a record; 0 for none.
     """
 
     backend: BackendRequest
@@ -81,6 +88,7 @@ class Settings:
     seed: int
     gpu: GpuSettings = GpuSettings()
     engine: str | None = None
+    sustained_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,29 @@
 from collections.abc import Callable
 
 from bokehbench.engines import Engine, file_sha256
+from bokehbench.errors import ModelError
 from bokehbench.fidelity.protocols import get_protocol
+from bokehbench.model import read_model, resolve_io
+from bokehbench.model.reference import REFERENCE_SHA256, reference_model
 from bokehbench.phone.device import Device
 from bokehbench.phone.launcher import Bench, Stop
-from bokehbench.session.request import Prepared
+from bokehbench.session.request import ModelInput, Prepared
+
+REFERENCE = -1
+"""Stands for the reference workload where models are numbered."""
+
+
+def reference_input() -> ModelInput:
+    """The reference workload's model, as any other.
+
+    Raises:
+        ModelError: this installation's file was altered, so its times would mislead.
+    """
+    path = reference_model()
+    facts = read_model(path)
+    if facts.sha256 != REFERENCE_SHA256:
+        raise ModelError(f"{path}: altered; reinstall bokehbench")
+    return ModelInput(path, facts, resolve_io(facts, path), None)
 
 
 def place_all(
@@ -14,13 +33,16 @@ def place_all(
 ) -> dict[tuple[int, str], Bench]:
     """What every trial needs, on the device; one Bench a model and engine, by number and name.
 
-    Under the `challenge` protocol files that are there already are hashed again.
+    The reference workload's model has the number REFERENCE.
+
+    Where the protocol says so, files that are there already are hashed again.
 
     Raises:
         TransferError: something did not arrive whole.
     """
     device, request = prepared.device, prepared.request
-    verify = request.settings.protocol.name == "challenge"
+    protocol = request.settings.protocol
+    verify = protocol.verify_files
     device.collect()
     runner = device.place(
         prepared.runner,
@@ -32,10 +54,15 @@ def place_all(
     libraries = {
         name: _place_engine(device, engine, verify) for name, engine in prepared.engines.items()
     }
-    models = [
-        device.place(model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify)
-        for model in request.models
-    ]
+    inputs = dict(enumerate(request.models))
+    if protocol.reference.processes:
+        inputs[REFERENCE] = reference_input()
+    models = {
+        number: device.place(
+            model.path, name="model.tflite", sha256=model.facts.sha256, verify=verify
+        )
+        for number, model in inputs.items()
+    }
     rounding = get_protocol(request.fidelity_protocol).rounding
     return {
         (number, name): Bench(
@@ -51,7 +78,7 @@ def place_all(
             put_blob=put_blob,
             stop=stop,
         )
-        for number, model in enumerate(request.models)
+        for number, model in inputs.items()
         for name, (library, folder) in libraries.items()
     }
 

@@ -143,4 +143,11 @@ def progress_of(evidence: Evidence, plan: Plan, record: PlannedRecord) -> Progre
         if not scored.issuperset(batch.items):
             break
         done += 1
-    return Progress(evidence.trials, evidence.image_trials, done)
+    return Progress(
+        trials=evidence.trials,
+        image_trials=evidence.image_trials,
+        batches_done=done,
+        reference_before=evidence.reference_before,
+        reference_after=evidence.reference_after,
+        sustained=evidence.sustained,
+    )

@@ -4,11 +4,10 @@ import contextlib
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
-from bokehbench import __version__
 from bokehbench.derive import derive
 from bokehbench.errors import DeviceError, DeviceLost
 from bokehbench.facts import (
@@ -16,27 +15,19 @@ from bokehbench.facts import (
     Evidence,
     ImageScore,
     Record,
-    RunnerFacts,
     Trial,
     TrialSpec,
 )
 from bokehbench.phone.conditions import observe, settle
 from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
 from bokehbench.phone.transport import Deadline
-from bokehbench.runners.protocol import PROTOCOL
-from bokehbench.schedule import (
-    PlannedRecord,
-    Progress,
-    is_lost,
-    next_trial,
-    trials_left,
-)
+from bokehbench.schedule import PlannedRecord, is_lost, next_trial, trials_left
 from bokehbench.session.images import ImageBench
 from bokehbench.session.journal import Journal
+from bokehbench.session.ledger import Ledger
 from bokehbench.session.observer import Observer
-from bokehbench.session.place import place_all
-from bokehbench.session.request import Prepared
-from bokehbench.session.resume import progress_of
+from bokehbench.session.place import REFERENCE, place_all
+from bokehbench.session.request import ModelInput, Prepared
 from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
 
 ANSWER_SECONDS = 5.0
@@ -86,7 +77,7 @@ def execute(
     except KeyboardInterrupt:
         interrupted = True
     except DeviceLost as error:
-        if not run.evidence:
+        if not run.ledger.evidence:
             raise
         lost = error
     finally:
@@ -94,6 +85,14 @@ def execute(
         with no_interrupts():
             records = run.finish(finished=finished)
     return RunOutcome(records, interrupted, lost)
+
+
+def _label(spec: TrialSpec, model: ModelInput) -> str:
+    """What a process is about, in a few words."""
+    name = model.label or model.facts.name
+    if spec.purpose == "model":
+        return name
+    return f"{name} for {spec.max_seconds:.0f} s" if spec.purpose == "sustained" else "reference"
 
 
 class _Run:
@@ -111,100 +110,56 @@ class _Run:
         self.journal = journal
         self.observer = observer
         self.stop = stop
-        # A run of several devices left the records of all; only this device's are ours.
-        ours = [record for record in prepared.plan.records if record.record_id in earlier]
-        self.evidence: dict[str, Evidence] = {
-            record.record_id: earlier[record.record_id] for record in ours
-        }
-        self.done: dict[str, Progress] = {
-            record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)
-            for record in ours
-        }
+        self.ledger = Ledger(prepared, journal, earlier)
         self.benches: dict[tuple[int, str], Bench] = {}
         self.images: dict[int, ImageBench] = {}
         self.before: Conditions | None = None
 
     def place(self) -> None:
-        """Put the runner, the engine and the models on the device, by content."""
+        """Put the runner, the engines and the models on the device, by content."""
         self.benches = place_all(self.prepared, self.journal.put_blob, self.stop)
 
     def settle(self) -> None:
         """Wait for the profile's targets, and note the conditions."""
-        self.before = settle(
-            self.prepared.device,
-            self.prepared.profile.settle,
-            utc_now(),
-            on_wait=self.observer.settling,
-        )
+        self.before = self._settle()
         # Records that an earlier part of this run left open were begun under other conditions.
-        for record_id in self.evidence:
-            self._note(record_id, self.before)
+        for record_id in self.ledger.evidence:
+            self.ledger.enter_conditions(record_id, self.before)
+
+    def _settle(self) -> Conditions:
+        targets = self.prepared.profile.settle
+        longest = self.prepared.request.settings.protocol.max_settle_seconds
+        if longest is not None:
+            seconds = min(longest, targets.max_seconds)
+            targets = msgspec.structs.replace(targets, max_seconds=seconds)
+        return settle(self.prepared.device, targets, utc_now(), on_wait=self.observer.settling)
 
     def loop(self) -> None:
         """Do what the schedule says until it has nothing left."""
         plan = self.prepared.plan
         while True:
-            self.observer.planned(*trials_left(plan, self.done))
-            spec = next_trial(plan, self.done)
+            self.observer.planned(*trials_left(plan, self.ledger.done))
+            spec = next_trial(plan, self.ledger.done)
             if spec is None:
                 return
             record = next(r for r in plan.records if r.record_id == spec.record_id)
-            self._begin(record)
+            self.ledger.begin(record, self._bench(record), self.before)
             model = self.prepared.request.models[record.model_index]
-            self.observer.trial_started(spec, model.label or model.facts.name)
+            self.observer.trial_started(spec, _label(spec, model))
             trial = self._timed(spec, record) if spec.mode == "time" else self._images(spec, record)
             if trial is not None and is_lost(trial):
                 self._recover()
-
-    def _begin(self, record: PlannedRecord) -> None:
-        """Open a record when its first process is about to start."""
-        if record.record_id in self.evidence:
-            return
-        prepared, request = self.prepared, self.prepared.request
-        model = request.models[record.model_index]
-        evidence = Evidence(
-            record_id=record.record_id,
-            run_id=self.journal.run_id,
-            label=model.label,
-            created=utc_now(),
-            bokehbench_version=__version__,
-            model=model.facts,
-            device=msgspec.structs.replace(prepared.device.facts, profile=prepared.profile.name),
-            engine=prepared.engines[record.engine].facts,
-            runner=RunnerFacts(
-                protocol=PROTOCOL,
-                target=prepared.target,
-                sha256=self._bench(record).placed_runner.sha256,
-            ),
-            launch="local" if prepared.device.is_this_machine else "shell",
-            backend=record.backend,
-            precision=record.precision,
-            threads=request.settings.threads,
-            core_mask=request.settings.core_mask,
-            gpu=request.settings.gpu.options(0),
-            protocol=request.settings.protocol,
-            io=model.io,
-            timing_shape=record.input_shapes[0],
-            fidelity_protocol=request.fidelity_protocol,
-            dataset=prepared.dataset_facts(),
-            conditions=(self.before,) if self.before else (),
-        )
-        self.evidence[record.record_id] = evidence
-        self.done[record.record_id] = Progress()
-        self.journal.begin_record(evidence)
+            self._rest()
 
     def _bench(self, record: PlannedRecord) -> Bench:
         return self.benches[record.model_index, record.engine]
 
-    def _name_build(self, record: PlannedRecord) -> None:
-        """What the runner said of itself goes into the record, once."""
-        evidence = self.evidence[record.record_id]
-        hello = self._bench(record).greeting
-        if hello and evidence.runner.build is None:
-            runner = msgspec.structs.replace(
-                evidence.runner, build=hello[-1].build, engine_abi=hello[-1].engine_abi
-            )
-            self.evidence[record.record_id] = msgspec.structs.replace(evidence, runner=runner)
+    def _rest(self) -> None:
+        """Leave the device alone for as long as the protocol says."""
+        until = Deadline.after(self.prepared.request.settings.protocol.rest_seconds)
+        while until.remaining() > 0:
+            self.stop.check()
+            time.sleep(min(0.5, until.remaining()))
 
     def _recover(self) -> None:
         """Wait for a lost device, and see that what it needs is still there.
@@ -228,15 +183,17 @@ class _Run:
         )
 
     def _timed(self, spec: TrialSpec, record: PlannedRecord) -> Trial:
+        reference = spec.purpose in ("reference_before", "reference_after")
+        bench = self.benches[REFERENCE if reference else record.model_index, record.engine]
+        if spec.purpose == "sustained":
+            self._settle()
         started = utc_now()
         try:
-            trial = run_timed(self._bench(record), spec)
+            trial = run_timed(bench, spec)
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
-        self._note(record.record_id, trial)
-        self._name_build(record)
-        progress = self.done[record.record_id]
-        self.done[record.record_id] = replace(progress, trials=(*progress.trials, trial))
+        self.ledger.enter_trial(record, trial)
+        self.ledger.name_build(record, bench)
         self.observer.trial_ended(spec, trial)
         return trial
 
@@ -269,16 +226,12 @@ class _Run:
             else:
                 for index in spec.items:
                     scored.setdefault(index, bench.lost(index, "no output came back"))
-            self._note(record.record_id, trial)
+            self.ledger.enter_trial(record, trial)
         for score in sorted(scored.values(), key=lambda s: s.index):
-            self._note(record.record_id, score)
+            self.ledger.enter_score(record, score)
             self.observer.image_scored(score)
-        progress = self.done[record.record_id]
-        self.done[record.record_id] = replace(
-            progress,
-            batches_done=progress.batches_done + (trial is None or not is_lost(trial)),
-            image_trials=(*progress.image_trials, *((trial,) if trial else ())),
-        )
+        if trial is None or not is_lost(trial):
+            self.ledger.end_batch(record)
         if trial is not None:
             self.observer.trial_ended(spec, trial)
         return trial
@@ -295,55 +248,31 @@ class _Run:
             )
         return self.images[model_index]
 
-    def _note(self, record_id: str, entry: Trial | ImageScore | Conditions) -> None:
-        """Add one step to a record's evidence, here and in the journal."""
-        evidence = self.evidence[record_id]
-        if isinstance(entry, Conditions):
-            evidence = msgspec.structs.replace(evidence, conditions=(*evidence.conditions, entry))
-        elif isinstance(entry, ImageScore):
-            # A resumed batch scores an image again: the newer score counts, once.
-            others = tuple(image for image in evidence.images if image.index != entry.index)
-            evidence = msgspec.structs.replace(evidence, images=(*others, entry))
-        elif entry.mode == "time":
-            evidence = msgspec.structs.replace(evidence, trials=(*evidence.trials, entry))
-        else:
-            evidence = msgspec.structs.replace(
-                evidence, image_trials=(*evidence.image_trials, entry)
-            )
-        self.evidence[record_id] = evidence
-        self.journal.append(record_id, entry)
-
     def finish(self, *, finished: bool) -> tuple[Record, ...]:
         """Note the conditions after, name the images that never ran, derive and seal."""
-        if not self.evidence:
+        if not self.ledger.evidence:
             return ()
         after = observe(self.prepared.device, "after", utc_now())
         records = []
         for planned in self.prepared.plan.records:
-            if planned.record_id not in self.evidence:
+            if planned.record_id not in self.ledger.evidence:
                 continue
-            self._note(planned.record_id, after)
+            self.ledger.enter_conditions(planned.record_id, after)
             if finished:
                 self._name_unrun_images(planned)
-            evidence = msgspec.structs.replace(
-                self.evidence[planned.record_id],
-                finished=finished,
-                images=tuple(
-                    sorted(self.evidence[planned.record_id].images, key=lambda i: i.index)
-                ),
-            )
+            evidence = self.ledger.sealed_form(planned.record_id, finished=finished)
             derived = derive(evidence, score_backend=self.prepared.request.score_backend)
             records.append(self.journal.seal(evidence, derived, finished=finished))
         return tuple(records)
 
     def _name_unrun_images(self, planned: PlannedRecord) -> None:
         """A failed score for every image without one: an absence would look like a success."""
-        progress = self.done[planned.record_id]
+        progress = self.ledger.done[planned.record_id]
         if self.prepared.request.dataset is None or not progress.has_result:
             return
         bench = self._image_bench(planned.model_index)
         unread = bench.unread()
-        known = {image.index for image in self.evidence[planned.record_id].images}
+        known = {image.index for image in self.ledger.evidence[planned.record_id].images}
         known.update(score.index for score in unread)
         never_ran = [
             bench.lost(pair.index, "not run: earlier image batches failed")
@@ -351,5 +280,5 @@ class _Run:
             if pair.index not in known
         ]
         for score in (*unread, *never_ran):
-            self._note(planned.record_id, score)
+            self.ledger.enter_score(planned, score)
             self.observer.image_scored(score)

@@ -10,12 +10,15 @@ from bokehbench.facts import Conditions, Derived, Evidence, ImageScore, Trial, c
 from bokehbench.store.dialects import Database
 
 JournalEntry = Trial | ImageScore | Conditions
-"""What is appended to an open Record. A Trial's `mode` says where it belongs."""
+"""What is appended to an open Record. A Trial's `purpose` and `mode` say where it belongs."""
 
 _KINDS: dict[str, tuple[type[JournalEntry], str]] = {
     "conditions": (Conditions, "conditions"),
     "time": (Trial, "trials"),
     "images": (Trial, "image_trials"),
+    "reference_before": (Trial, "reference_before"),
+    "reference_after": (Trial, "reference_after"),
+    "sustained": (Trial, "sustained"),
     "score": (ImageScore, "images"),
 }
 """Kind of a journal's row -> its type, and the field of Evidence that it goes to."""
@@ -119,7 +122,7 @@ def append(db: Database, record_id: str, entries: tuple[JournalEntry, ...]) -> b
     for sequence, entry in enumerate(entries, first):
         kind: str
         if isinstance(entry, Trial):
-            kind = entry.mode
+            kind = entry.mode if entry.purpose == "model" else entry.purpose
         else:
             kind = "score" if isinstance(entry, ImageScore) else "conditions"
         insert(
@@ -190,7 +193,7 @@ def _with_journal(db: Database, record_id: str, evidence: Evidence) -> Evidence:
 def missing_entries(stored: Evidence, given: Evidence) -> tuple[JournalEntry, ...]:
     """What `given` holds and `stored` does not, in the order of a journal."""
     missing: list[JournalEntry] = []
-    for _, field in _KINDS.values():
+    for field in dict.fromkeys(field for _, field in _KINDS.values()):
         known = getattr(stored, field)
         missing += [entry for entry in getattr(given, field) if entry not in known]
     return tuple(missing)
