@@ -3,6 +3,7 @@
 import re
 
 from bokehbench.facts import DeviceFacts
+from bokehbench.phone.identity import identified
 from bokehbench.phone.output import key_values, meminfo, parse_getprop, sections, whole_number
 from bokehbench.runners import android_abi
 
@@ -22,6 +23,13 @@ echo "@gpu"; for d in /sys/class/drm/renderD*/device; do
   [ -e "$d/vendor" ] && echo "$(cat "$d/vendor") $(cat "$d/device" 2>/dev/null)"; done
 ls /dev/dri /dev/nvidia0 /dev/dxg /dev/mali0 /dev/kgsl-3d0 2>/dev/null
 echo "@linker"; ls -d /system/bin/linker64 /system/bin/linker 2>/dev/null
+echo "@identity"; id -u 2>/dev/null || echo
+cat /sys/devices/soc0/machine 2>/dev/null || echo
+command -v su 2>/dev/null || echo
+if command -v dumpsys >/dev/null 2>&1; then
+  echo "@gles"; dumpsys SurfaceFlinger 2>/dev/null | grep -m 1 "GLES: "
+  echo "@vulkan"; cmd gpu vkjson 2>/dev/null | grep -m 3 -E '"(deviceName|driverVersion|apiVersion)"'
+fi
 true
 """
 """Everything that DeviceFacts needs, in one round trip."""
@@ -55,7 +63,7 @@ def parse_describe(text: str, address: str) -> DeviceFacts:
     model = [line.strip() for line in part.get("model", [])] + [""] * 3
     cores, khz = _cores(part.get("cores", []))
     abi = _abi(props, uname[2], part.get("linker", [])) if android else None
-    return DeviceFacts(
+    facts = DeviceFacts(
         address=address,
         device_id=props.get("ro.serialno") or f"{address}:{uname[3]}",
         platform="android" if android else uname[0].lower() or "unknown",
@@ -74,6 +82,7 @@ def parse_describe(text: str, address: str) -> DeviceFacts:
         fingerprint=props.get("ro.build.fingerprint"),
         emulator=_emulator(props) if android else None,
     )
+    return identified(facts, part, props)
 
 
 def _abi(props: dict[str, str], machine: str, linkers: list[str]) -> str:
