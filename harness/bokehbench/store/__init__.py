@@ -8,6 +8,7 @@ from bokehbench.store.listing import RecordFilter, RecordRow, RecordState, RunRo
 from bokehbench.store.owner import Owner, this_process
 from bokehbench.store.rows import JournalEntry
 from bokehbench.store.schema import no_store_yet
+from bokehbench.store.studies import Study
 from bokehbench.store.urls import SqliteLocation, default_path, locate
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "RunRow",
     "RunState",
     "Store",
+    "Study",
     "default_path",
     "open_store",
     "this_process",

@@ -10,10 +10,12 @@ import msgspec
 from bokehbench.errors import StoreError
 from bokehbench.facts import Derived, Evidence, Record
 from bokehbench.store import blobs, exchange, listing, rows, schema
+from bokehbench.store import studies as study_rows
 from bokehbench.store.dialects import Database
 from bokehbench.store.listing import RecordFilter, RecordRow, RunRow
 from bokehbench.store.owner import Owner
 from bokehbench.store.rows import JournalEntry
+from bokehbench.store.studies import Study
 
 Derive = Callable[[Evidence], Derived]
 
@@ -270,6 +272,21 @@ class Store:
                 f"{self.name}: blob {sha256} was altered or damaged: restore a copy of the store"
             )
         return data
+
+    # Studies
+
+    def put_study(self, study: Study, data: bytes, *, replace: bool = False) -> None:
+        """Keeps a file of ratings under the study's name."""
+        study_rows.put_study(self._db, study, data, replace=replace)
+
+    def study(self, name: str) -> tuple[Study, bytes]:
+        """A study by its name, with the ratings file's bytes."""
+        found = study_rows.get_study(self._db, name)
+        return found, self.get_blob(found.sha256)
+
+    def studies(self) -> tuple[Study, ...]:
+        """All studies by name."""
+        return tuple(study_rows.list_studies(self._db))
 
     def _normal(self, evidence: Evidence) -> tuple[str, Evidence]:
         # A whole number that stands for a float is written without a point but read as a
