@@ -122,27 +122,42 @@ def _next_reference(
 ) -> TrialSpec | None:
     for record in plan.records:
         if _references_left(plan, done, record, purpose):
-            progress = done.get(record.record_id, Progress())
-            return _reference(plan, record, len(getattr(progress, purpose)), purpose)
+            return _reference(plan, record, len(_shared(plan, done, record, purpose)), purpose)
     return None
 
 
 def _references_left(
-    plan: Plan, done: Mapping[str, Progress], record: PlannedRecord, purpose: str
+    plan: Plan,
+    done: Mapping[str, Progress],
+    record: PlannedRecord,
+    purpose: Literal["reference_before", "reference_after"],
 ) -> int:
     """Processes of the reference workload that this record still waits for."""
     if not is_called_for(plan, record, done):
         return 0
-    progress = done.get(record.record_id, Progress())
-    trials: tuple[Trial, ...] = getattr(progress, purpose)
-    if purpose == "reference_after" and not (progress.has_result and _any_ok(progress)):
-        return 0
+    trials = _shared(plan, done, record, purpose)
+    if purpose == "reference_after":
+        measured = done.get(record.record_id, Progress()).has_result
+        before = _shared(plan, done, record, "reference_before")
+        if not measured or all(trial.status == "failed" for trial in before):
+            return 0
     left = plan.settings.protocol.reference.processes - _counted(trials)
     return 0 if given_up(trials) else max(0, left)
 
 
-def _any_ok(progress: Progress) -> bool:
-    return any(trial.status == "ok" for trial in progress.reference_before)
+def _shared(
+    plan: Plan,
+    done: Mapping[str, Progress],
+    record: PlannedRecord,
+    purpose: Literal["reference_before", "reference_after"],
+) -> tuple[Trial, ...]:
+    """The reference trials of a record's group so far; any begun record of it knows them."""
+    for other in plan.records:
+        if other.record_id in done and reference_group(other) == reference_group(record):
+            progress = done[other.record_id]
+            before = purpose == "reference_before"
+            return progress.reference_before if before else progress.reference_after
+    return ()
 
 
 def _next_timed(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
@@ -175,7 +190,8 @@ def _next_sustained(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | Non
 def _sustained_left(plan: Plan, progress: Progress) -> int:
     if plan.settings.sustained_seconds <= 0 or not progress.has_result:
         return 0
-    return int(_counted(progress.sustained) == 0 and not given_up(progress.sustained))
+    finished = any(trial.status == "ok" for trial in progress.sustained)
+    return int(not finished and not given_up(progress.sustained))
 
 
 def _next_images(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
@@ -273,16 +289,20 @@ def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress)
 def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
     """Timed processes and images still to come if nothing fails, for the progress bar."""
     timed = images = 0
+    groups: set[tuple[str, str, str]] = set()
     for record in plan.records:
         progress = done.get(record.record_id, Progress())
         if not is_called_for(plan, record, done):
             continue
-        timed += _references_left(plan, done, record, "reference_before")
+        group = reference_group(record)
+        if group not in groups:
+            timed += _references_left(plan, done, record, "reference_before")
+            timed += _references_left(plan, done, record, "reference_after")
+        groups.add(group)
         if not given_up(progress.trials):
             timed += max(0, plan.settings.protocol.processes - _counted(progress.trials))
         elif not progress.has_result:
             continue
-        timed += _references_left(plan, done, record, "reference_after")
         timed += _sustained_left(plan, progress)
         if not images_given_up(progress.image_trials):
             batches = plan.batches.get(record.model_index, ())
