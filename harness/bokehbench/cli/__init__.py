@@ -19,6 +19,9 @@ COMMANDS = {
     "table": "Print the challenge's table from stored records.",
     "records": "List, show, export and import stored records.",
     "devices": "List the devices that can be used.",
+    "engines": "List, install, check and remove inference engines and tools.",
+    "challenge": "Reproduce printed tables, fit C, check submissions.",
+    "mos": "Mean opinion scores from raters' votes.",
     "score": "Compute the challenge's score from a PSNR and a runtime.",
     "doctor": "Check this installation and say how to cure what is wrong.",
 }

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokehbench.engines import Engine, find_engine
-from bokehbench.errors import DeviceError, EngineError, UsageError
+from bokehbench.cli.downloads import Downloads, engines_root, find_routes
+from bokehbench.cli.output import note
+from bokehbench.engines import Engine, ensure, find_engine
+from bokehbench.errors import DeviceError, EngineError, EngineMissing, UsageError
 from bokehbench.phone.address import (
     DEFAULT_ADB_SERVER,
     Address,
@@ -133,18 +135,35 @@ def profile_folders() -> list[Path]:
     return [builtin_folder(), platformdirs.user_config_path("bokehbench") / "profiles"]
 
 
-def equip(connection: Connection, name: str, *, gpu: bool) -> Engine:
-    """One engine for a device.
+def equip(connection: Connection, name: str, *, gpu: bool, may_install: bool = False) -> Engine:
+    """One engine for a device, installed first where that is allowed.
 
     Raises:
-        EngineError: it is missing here.
+        EngineError: it is missing here, or was altered, or can't be installed.
     """
     facts = connection.device.facts
-    return find_engine(name, facts.platform, facts.abi, gpu=gpu)
+    root = engines_root()
+    try:
+        return find_engine(name, facts.platform, facts.abi, gpu=gpu, root=root)
+    except EngineMissing:
+        if not may_install:
+            raise
+    with Downloads() as downloads:
+        engine = ensure(
+            name,
+            facts.platform,
+            facts.abi,
+            gpu=gpu,
+            root=root,
+            routes=find_routes(),
+            progress=downloads.tell,
+        )
+    note(f"installed engine {name} {engine.version} for {facts.platform} {facts.abi}")
+    return engine
 
 
 def equip_all(
-    connection: Connection, choices: Sequence[Choice], *, optional: bool
+    connection: Connection, choices: Sequence[Choice], *, optional: bool, may_install: bool
 ) -> tuple[dict[str, Engine], dict[str, str]]:
     """The engines of these choices by name, and why others are missing.
 
@@ -152,6 +171,7 @@ def equip_all(
 
     Args:
         optional: an engine may be missing while another one is there.
+        may_install: what is missing is installed first.
 
     Raises:
         EngineError: one is missing, or where they are optional, all of them.
@@ -161,7 +181,7 @@ def equip_all(
     for name in dict.fromkeys(choice.engine for choice in choices):
         gpu = any(choice.backend == "gpu" for choice in choices if choice.engine == name)
         try:
-            engines[name] = equip(connection, name, gpu=gpu)
+            engines[name] = equip(connection, name, gpu=gpu, may_install=may_install)
         except EngineError as error:
             if not optional:
                 raise

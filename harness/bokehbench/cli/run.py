@@ -131,6 +131,7 @@ def command(
                 score_backend=score_backend,
                 recovery_seconds=recovery_seconds,
             ),
+            may_install=not dry_run,
         )
         for connection in connections
     ]
@@ -168,8 +169,10 @@ def equipped(
     connection: "Connection",
     request: "RunRequest",
     new_id: "Callable[[], str] | None" = None,
+    *,
+    may_install: bool = True,
 ) -> "Prepared":
-    """A request met with a device, its engine and its runner."""
+    """A request met with a device, its runner and its engines, installed where they are missing."""
     from bokehbench.schedule import choose_backends
     from bokehbench.session import new_id as fresh_id
     from bokehbench.session import prepare
@@ -177,7 +180,9 @@ def equipped(
     device, profile = connection.device, connection.profile
     settings = request.settings
     choices, _ = choose_backends(settings, profile, device.facts.gpu)
-    engines, missing = equip_all(connection, choices, optional=settings.backend == "auto")
+    engines, missing = equip_all(
+        connection, choices, optional=settings.backend == "auto", may_install=may_install
+    )
     runner = runner_for(device)
     return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id)
 

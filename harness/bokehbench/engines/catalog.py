@@ -109,7 +109,7 @@ def find_item(name: str, platform: str, abi: str) -> Item:
     named = [item for item in catalog().items if item.name == name]
     if not named:
         known = ", ".join(dict.fromkeys(item.name for item in catalog().items))
-        raise EngineError(f"engine {name}: unknown; known are: {known}")
+        raise EngineError(f"{name}: no engine or tool of that name; known are: {known}")
     for item in named:
         if item.platform == platform and abi in item.abis:
             return item

@@ -72,7 +72,7 @@ def find_engine(
         assert library is not None
         accelerators = installed.paths("accelerator") if gpu else ()
         return Engine(name, installed.manifest.version, library, accelerators)
-    own = _of_this_python(item, abi, gpu=gpu)
+    own = of_this_python(item, abi, gpu=gpu)
     if own is not None:
         return own
     raise EngineMissing(_missing(f"engine {name}", name, platform, abi, item.main.name))
@@ -187,8 +187,14 @@ def _missing(what: str, name: str, platform: str, abi: str, file: str) -> str:
     return f"{what}: not installed for {platform} {abi}; run `{command}`"
 
 
-def _of_this_python(item: Item, abi: str, *, gpu: bool) -> Engine | None:
-    """The engine of the wheel that is installed beside bokehbench, for this machine's ABI."""
+def of_this_python(item: Item, abi: str, *, gpu: bool) -> Engine | None:
+    """The engine of the wheel that is installed beside bokehbench, for this machine's ABI.
+
+    None where no wheel brings this item for this machine.
+
+    Raises:
+        EngineMissing: the wheel is not installed, or holds no library.
+    """
     if item.source != "wheel" or abi != host.machine():
         return None
     spec = importlib.util.find_spec(item.package.replace("-", "_"))

@@ -45,9 +45,12 @@ def install(wanted: Wanted, depot: Depot, routes: Routes, effort: Effort) -> Out
 
     Raises:
         EngineError: it can't be had, or its bytes are not the ones expected.
-        UsageError: a file given by hand can't be used, or the version is no version.
+        UsageError: no such item, a file given by hand can't be used, or no such version.
     """
-    item = find_item(wanted.name, wanted.platform, wanted.abi)
+    try:
+        item = find_item(wanted.name, wanted.platform, wanted.abi)
+    except EngineError as error:
+        raise UsageError(str(error)) from error
     if wanted.version and not VERSION.fullmatch(wanted.version):
         raise UsageError(f"--version {wanted.version!r}: not a version, such as 2.3.0")
     version = wanted.version or default_version(item)
