@@ -2,14 +2,14 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
 from bokehbench.analysis import final_score, format_score
 from bokehbench.errors import UsageError
+from bokehbench.report.printed import DATA
 
-_TABLE = Path(__file__).parents[1] / "report" / "data" / "mai2022_tables.json"
+_TABLE = DATA / "mai22.json"
 _SCORED = [
     row for row in json.loads(_TABLE.read_text())["rows"] if not isinstance(row["score"], str)
 ]

@@ -1,7 +1,6 @@
 """Records -> rows: which Record fills which cell, footnotes, order, number formats."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from bokehbench.facts import DatasetFacts, Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report import Cell, Table, build_table
 from bokehbench.report.cells import runtime_text, size_text
+from bokehbench.report.printed import DATA
 from bokehbench.text import clean
 from tests.support.evidence import (
     SHAPE,
@@ -26,7 +26,7 @@ from tests.support.evidence import (
     quick_record,
 )
 
-MAI22 = json.loads((Path(__file__).parent / "data" / "mai2022_tables.json").read_text())
+MAI22 = json.loads((DATA / "mai22.json").read_text())
 
 
 def _cell(table: Table, key: str, row: int = 0) -> Cell:

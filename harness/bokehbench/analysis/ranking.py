@@ -52,9 +52,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 class Contender:
     """An entrant of track 1: dB by image, medians of its processes in ms, and its score.
 
-    Only contenders of the same `setting` (device, dataset, protocol) are compared.
+    Comparisons call it by its `key`, reasons by its `name`. Only contenders of the same
+    `setting` (device, dataset, protocol) are compared.
     """
 
+    key: str
     name: str
     score: float
     psnr: Mapping[str, float]
@@ -100,8 +102,8 @@ def score_ratios(
             fixed = _percentiles(ratio, latency)
         made.append(
             Comparison(
-                first=first.name,
-                second=second.name,
+                first=first.key,
+                second=second.key,
                 value=ratio,
                 neutral=1.0,
                 ci95=both,

@@ -1,4 +1,4 @@
-"""Records -> Table (rows built once) -> terminal, Markdown, CSV, LaTeX, JSON.
+"""Records -> Table (rows built once) -> terminal, Markdown, CSV, LaTeX, JSON, HTML, Codabench.
 
 `build_table` and `render` are all that callers need; `terminal.renderable` alone loads rich.
 """
@@ -9,11 +9,12 @@ from typing import cast
 
 from bokehbench.errors import UsageError
 from bokehbench.report.cells import Cell, Column, Table
+from bokehbench.report.challenge import build_challenge_table
 from bokehbench.report.table import build_table
 
-FORMATS = ("markdown", "csv", "latex", "json")
+FORMATS = ("markdown", "csv", "latex", "json", "html", "codabench")
 
-__all__ = ["FORMATS", "Cell", "Column", "Table", "build_table", "render"]
+__all__ = ["FORMATS", "Cell", "Column", "Table", "build_challenge_table", "build_table", "render"]
 
 
 def render(table: Table, format: str) -> str:  # noqa: A002 - the word the command line uses

@@ -9,7 +9,9 @@ A positive number that would print as zero prints as `<` and the smallest step (
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from bokehbench.text import clean
 
@@ -23,21 +25,27 @@ class Cell:
     """One cell. `value` has full precision and is always finite; `text` is what is printed.
 
     None stands for what has no value; `text` then says `N.A.`, `inf`, or is empty. A failed
-    cell has the word itself as value. `notes` are numbers of footnotes, from 1.
+    cell has the word itself as value. `notes` are numbers of footnotes, from 1. `best` marks
+    the best value of a column.
     """
 
     value: float | str | None
     text: str
     notes: tuple[int, ...] = ()
+    best: bool = False
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: a key for machines, a title for people, and whether it holds numbers."""
+    """A column: a key for machines, a title for people, and whether it holds numbers.
+
+    `better` says which of its values is the best; None where there is nothing to win.
+    """
 
     key: str
     title: str
     numeric: bool = True
+    better: Literal["high", "low"] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,39 @@ class Footnotes:
                 self.texts.append(text)
             found.add(self.texts.index(text) + 1)
         return tuple(sorted(found))
+
+
+def with_best(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], competing: Sequence[bool]
+) -> tuple[tuple[Cell, ...], ...]:
+    """The rows with the best value of each column marked, and whatever prints the same.
+
+    Rows that are not `competing` win nothing; a column with a single number has no best.
+    """
+    texts = []
+    for place, column in enumerate(columns):
+        numbers = [
+            (row[place].value, row[place].text)
+            for row, takes_part in zip(rows, competing, strict=True)
+            if takes_part and isinstance(row[place].value, float | int)
+        ]
+        if column.better is None or len(numbers) < 2:
+            texts.append(None)
+            continue
+        pick = max if column.better == "high" else min
+        texts.append(pick(numbers, key=lambda number: float(number[0] or 0))[1])
+    return tuple(
+        tuple(
+            replace(cell, best=takes_part and text is not None and cell.text == text)
+            for cell, text in zip(row, texts, strict=True)
+        )
+        for row, takes_part in zip(rows, competing, strict=True)
+    )
+
+
+def decimal_cell(value: float | None, digits: int, notes: tuple[int, ...] = ()) -> Cell:
+    """A number with that many decimals, or `N.A.`."""
+    return Cell(value, NOT_MEASURED if value is None else f"{value:.{digits}f}", notes)
 
 
 def size_text(mebibytes: float) -> str:

@@ -1,4 +1,4 @@
-"""Table -> LaTeX (booktabs), every character with a meaning there escaped.
+"""Table -> LaTeX (booktabs), best values bold, every character with a meaning there escaped.
 
 Needs `\\usepackage{booktabs}`; names outside ASCII need UTF-8 input, the default since 2018.
 """
@@ -67,7 +67,9 @@ def escape(text: str) -> str:
 
 def _cell(cell: Cell) -> str:
     marks = ",".join(map(str, cell.notes))
-    return escape(cell.text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+    text = escape(cell.text)
+    shown = rf"\textbf{{{text}}}" if cell.best else text
+    return shown + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
 
 def _line(cells: Iterable[str]) -> str:

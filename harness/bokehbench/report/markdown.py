@@ -29,7 +29,9 @@ def escape(text: str) -> str:
 
 def _cell(cell: Cell) -> str:
     marks = ",".join(map(str, cell.notes))
-    return escape(cell.text) + (f"<sup>{marks}</sup>" if marks else "")
+    text = escape(cell.text)
+    shown = f"**{text}**" if cell.best else text
+    return shown + (f"<sup>{marks}</sup>" if marks else "")
 
 
 def _line(cells: Iterable[str]) -> str:
