@@ -28,7 +28,7 @@ cat /sys/devices/soc0/machine 2>/dev/null || echo
 command -v su 2>/dev/null || echo
 if command -v dumpsys >/dev/null 2>&1; then
   echo "@gles"; dumpsys SurfaceFlinger 2>/dev/null | grep -m 1 "GLES: "
-  echo "@vulkan"; cmd gpu vkjson 2>/dev/null | grep -m 3 -E '"(deviceName|driverVersion|apiVersion)"'
+  echo "@vulkan"; cmd gpu vkjson 2>/dev/null | grep -m 2 -E '"(deviceName|driverVersion)"'
 fi
 true
 """

@@ -199,6 +199,4 @@ def number(text: str) -> float | None:
 
 def plausible(celsius: float | None) -> bool:
     """Whether a thermometer may show this; exactly 0 is what dead ones show."""
-    return (
-        celsius is not None and celsius != 0 and COLDEST_PLAUSIBLE < celsius < HOTTEST_PLAUSIBLE
-    )
+    return celsius is not None and celsius != 0 and COLDEST_PLAUSIBLE < celsius < HOTTEST_PLAUSIBLE

@@ -1,14 +1,15 @@
 """Text that devices print -> lines, numbers and pairs; what every parser of it shares."""
 
 import re
+from collections.abc import Collection
 
 
-def sections(text: str) -> dict[str, list[str]]:
-    """Split the output of a script at its `@name` lines."""
+def sections(text: str, names: Collection[str] | None = None) -> dict[str, list[str]]:
+    """Split the output of a script at its `@name` lines, or at those of `names` alone."""
     found: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.splitlines():
-        if line.startswith("@"):
+        if line.startswith("@") and (names is None or line[1:].strip() in names):
             lines = found.setdefault(line[1:].strip(), [])
         else:
             lines.append(line)
