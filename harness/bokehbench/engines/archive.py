@@ -1,5 +1,6 @@
 """A file out of an AAR, a wheel or a zip: bounded, and never to a path that the archive names."""
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,12 +27,18 @@ def open_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
             if len(archive.infolist()) > MAX_MEMBERS:
                 raise EngineError(f"{name}: more than {MAX_MEMBERS} files; refused")
             yield archive
-    # RuntimeError and NotImplementedError: encrypted members, methods unknown to zipfile.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise EngineError(
-            f"{name}: a broken archive: {reason}; nothing was installed; fetch it again"
-        ) from error
+    # RuntimeError: a password, or a method unknown to zipfile. ValueError: names that are no text.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise _broken(name, error) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's start
+            raise
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> EngineError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return EngineError(f"{name}: a broken archive: {reason}; nothing was installed; fetch it again")
 
 
 def find_member(archive: zipfile.ZipFile, file: str, abi: str) -> zipfile.ZipInfo | None:

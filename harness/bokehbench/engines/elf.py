@@ -111,9 +111,11 @@ def _reason(error: Exception) -> str:
 def _facts(elf: "ELFFile", size_bytes: int) -> ElfFacts:
     interpreter = next((s.get_interp_name() for s in elf.iter_segments("PT_INTERP")), None)
     loads = list(elf.iter_segments("PT_LOAD"))
-    for load in loads:
-        if load["p_offset"] + load["p_filesz"] > size_bytes:
-            raise EngineError(f"cut short, {size_bytes} bytes are left")
+    # The table of sections is the file's end; the loader does not miss it, but it shows a cut.
+    ends = [load["p_offset"] + load["p_filesz"] for load in loads]
+    ends.append(elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"])
+    if max(ends) > size_bytes:
+        raise EngineError(f"cut short, {size_bytes} of {max(ends)} bytes are left")
     dynamic: Any = next(iter(elf.iter_segments("PT_DYNAMIC")), None)
     needed: tuple[str, ...] = ()
     functions: frozenset[str] = frozenset()

@@ -16,6 +16,9 @@ from bokehbench.errors import EngineError
 SILENCE_SECONDS = 30.0
 """A server that says nothing for so long is given up."""
 
+# Those of TLS, of timeouts and of addresses are OSErrors.
+_NETWORK_ERRORS = (OSError, http.client.HTTPException)
+
 
 def release_url(item: Item, version: str, abi: str, file: str, address: str | None) -> str:
     """Where a release file is; `address` stands in place of the catalog's own.
@@ -50,24 +53,18 @@ def fetch_url(url: str, target: Path, effort: Effort) -> None:
     request = urllib.request.Request(url, headers=headers)
     effort.tell(name)
     try:
-        with urllib.request.urlopen(
-            request, timeout=min(SILENCE_SECONDS, effort.remaining())
-        ) as response:
-            _same_safety(url, response.geturl())
-            total = response.length
-            if total is not None and total > LIMIT_BYTES:
-                raise EngineError(f"{url}: {total} bytes, more than {LIMIT_BYTES}; refused")
-            with open(target, "wb") as sink:
-                done = copy(_AsItComes(response), sink, effort, name, total)
+        response = urllib.request.urlopen(request, timeout=min(SILENCE_SECONDS, effort.remaining()))
     except urllib.error.HTTPError as error:
         raise EngineError(_refusal(url, error)) from error
-    except (http.client.HTTPException, urllib.error.URLError, TimeoutError, OSError) as error:
-        if isinstance(error, OSError) and error.filename == str(target):
-            raise
-        raise EngineError(
-            f"{url}: can't be fetched: {_reason(error)}; nothing was installed; on a machine "
-            "without network give the file with --from FILE"
-        ) from error
+    except _NETWORK_ERRORS as error:
+        raise _unreachable(url, error) from error
+    with response:
+        _same_safety(url, response.geturl())
+        total = response.length
+        if total is not None and total > LIMIT_BYTES:
+            raise EngineError(f"{url}: {total} bytes, more than {LIMIT_BYTES}; refused")
+        with open(target, "wb") as sink:
+            done = copy(_AsItComes(url, response), sink, effort, name, total)
     if total is not None and done != total:
         raise EngineError(
             f"{url}: ended after {done} of {total} bytes; nothing was installed; try again"
@@ -75,13 +72,27 @@ def fetch_url(url: str, target: Path, effort: Effort) -> None:
 
 
 class _AsItComes:
-    """A response whose read() returns what is there, so that a slow server meets a deadline."""
+    """A response whose read() returns what is there, so that a slow server meets a deadline.
 
-    def __init__(self, response: http.client.HTTPResponse) -> None:
+    The link's errors are told apart here from those of the disk that is written to.
+    """
+
+    def __init__(self, url: str, response: http.client.HTTPResponse) -> None:
+        self._url = url
         self._response = response
 
     def read(self, size: int, /) -> bytes:
-        return self._response.read1(size)
+        try:
+            return self._response.read1(size)
+        except _NETWORK_ERRORS as error:
+            raise _unreachable(self._url, error) from error
+
+
+def _unreachable(url: str, error: Exception) -> EngineError:
+    return EngineError(
+        f"{url}: can't be fetched: {_reason(error)}; nothing was installed; on a machine "
+        "without network give the file with --from FILE"
+    )
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> str:
