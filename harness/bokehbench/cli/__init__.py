@@ -19,6 +19,7 @@ COMMANDS = {
     "table": "Print the challenge's table from stored records.",
     "records": "List, show, export and import stored records.",
     "devices": "List the devices that can be used.",
+    "profiles": "Show what is known about devices, and which profile fits one.",
     "engines": "List, install, check and remove inference engines and tools.",
     "challenge": "Reproduce printed tables, fit C, check submissions.",
     "mos": "Mean opinion scores from raters' votes.",

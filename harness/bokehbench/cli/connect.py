@@ -1,5 +1,6 @@
 """From the word after `--device` to a Device, its profile, its engine and its runner."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from bokehbench.profile import (
 from bokehbench.runners import bundled_runner, require_supported
 from bokehbench.schedule import Choice
 
+PROFILE_VARIABLE = "BOKEHBENCH_PROFILE_DIR"
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -42,7 +45,10 @@ def local_root() -> Path:
 
 
 def connect(
-    address: str | None, profile_name: str | None = None, adb_server: str | None = None
+    address: str | None,
+    profile_name: str | None = None,
+    adb_server: str | None = None,
+    profile_dir: Path | None = None,
 ) -> Connection:
     """Reach a device and match its profile.
 
@@ -52,15 +58,26 @@ def connect(
     """
     if address is None:
         raise UsageError(f"no device given; {_choices(adb_server)}")
-    device = Device.connect(open_transport(parse_address(address), adb_server))
+    # Wrong profiles are found before anything is asked of a device.
+    profiles = load_profiles(profile_folders(profile_dir))
+    device = reach(address, adb_server)
     require_supported(device.facts.address, device.facts.platform, device.facts.abi)
-    profiles = load_profiles(profile_folders())
     if profile_name is None:
         return Connection(device, match_profile(profiles, device.facts))
     if profile_name not in profiles:
         known = ", ".join(sorted(profiles))
         raise UsageError(f"--profile {profile_name}: unknown; known are: {known}")
     return Connection(device, profiles[profile_name])
+
+
+def reach(address: str, adb_server: str | None = None) -> Device:
+    """A device that has described itself.
+
+    Raises:
+        UsageError: the address, or that of the adb server, is none.
+        DeviceError: there is no such device, or it does not answer.
+    """
+    return Device.connect(open_transport(parse_address(address), adb_server))
 
 
 def open_transport(address: Address, adb_server: str | None) -> Transport:
@@ -128,11 +145,22 @@ def _choices(adb_server: str | None) -> str:
     return f"name one with --device: {', '.join([*serials, 'local'])}"
 
 
-def profile_folders() -> list[Path]:
-    """The shipped profiles, then the user's own, which replace those of the same name."""
+def profile_folders(chosen: Path | None = None) -> list[Path]:
+    """The shipped profiles, the user's own, and a chosen folder; later ones replace earlier ones.
+
+    Raises:
+        UsageError: the chosen folder, or the environment's, is none.
+    """
     import platformdirs
 
-    return [builtin_folder(), platformdirs.user_config_path("bokehbench") / "profiles"]
+    folders = [builtin_folder(), platformdirs.user_config_path("bokehbench") / "profiles"]
+    if chosen is None and not os.environ.get(PROFILE_VARIABLE):
+        return folders
+    option = f"--profile-dir {chosen}" if chosen else PROFILE_VARIABLE
+    folder = chosen or Path(os.environ[PROFILE_VARIABLE])
+    if not folder.is_dir():
+        raise UsageError(f"{option}: no such folder; name one that holds *.toml")
+    return [*folders, folder]
 
 
 def equip(connection: Connection, name: str, *, gpu: bool, may_install: bool = False) -> Engine:

@@ -85,6 +85,25 @@ def parse_describe(text: str, address: str) -> DeviceFacts:
     return identified(facts, part, props)
 
 
+def describe_properties(text: str, address: str) -> DeviceFacts | None:
+    """What properties alone tell: a saved `getprop`, or a build.prop of `name=value` lines.
+
+    None where the text holds no property. The device is taken for Android.
+    """
+    lines = [line.rstrip() for line in text.splitlines()]
+    props = parse_getprop(lines)
+    if not props:
+        pairs = (line.split("=", 1) for line in lines if re.match(r"^[a-z][\w.-]*=", line))
+        props = {name: value.strip() for name, value in pairs if "." in name}
+    if not props:
+        return None
+    listed = f"{props.get('ro.product.cpu.abilist')} {props.get('ro.product.cpu.abi')}"
+    linker = "linker64" if "64" in listed else "linker"
+    said = [f"[{name}]: [{value}]" for name, value in props.items()]
+    parts = ["@uname", "Linux", "", "", "", "@getprop", *said, "@linker", f"/system/bin/{linker}"]
+    return parse_describe("\n".join(parts), address)
+
+
 def _abi(props: dict[str, str], machine: str, linkers: list[str]) -> str:
     listed = props.get("ro.product.cpu.abilist") or props.get("ro.product.cpu.abi") or ""
     names = [name.strip() for name in listed.split(",") if name.strip()]

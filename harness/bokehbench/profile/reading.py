@@ -36,12 +36,13 @@ NOT_FACTS: dict[type[Section], frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact of a profile: where it stands, and what is said of its origin."""
+    """One fact of a profile: where it stands, its mark, and its source by name and in full."""
 
     path: str
     value: Any
     mark: Literal["verified", "unverified"] | None
     source: str | None
+    source_text: str | None
 
 
 class _Wrong(Exception):
@@ -92,8 +93,8 @@ def facts_of(text: str, name: str) -> list[Fact]:
     for path, table, section in _sections(_toml(text, name), profile):
         for key, value in _facts(table, section):
             mark, source = _mark_of(table, key)
-            text_of = profile.sources.get(source) if source else None
-            found.append(Fact(spell((*path, key)), value, mark, text_of))
+            full = profile.sources.get(source) if source else None
+            found.append(Fact(spell((*path, key)), value, mark, source, full))
     return found
 
 
