@@ -1,4 +1,7 @@
-"""Latency, verdict, challenge score: numbers in, numbers out, with the standard library alone."""
+"""Latency, verdict, score, rank, opinion: numbers in, numbers out.
+
+The standard library alone, but for resampling and raters, whose functions import numpy.
+"""
 
 from bokehbench.analysis.challenge import CHALLENGE_C, final_score, format_score
 from bokehbench.analysis.latency import summarize

@@ -38,6 +38,7 @@ def correlations(
     """PLCC and SRCC of every metric with opinion, over the methods that have both.
 
     No curve is fitted before PLCC. For a distance such as LPIPS a good agreement is near -1.
+    A metric that no method has is left out.
 
     Args:
         opinion: method -> mean opinion score.

@@ -1,5 +1,6 @@
 """Votes -> mean opinion scores with intervals, after screening; agreement beside them."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -188,8 +189,10 @@ def _methods(
         mos = float(np.mean([pictures[i].mos for i in columns]))
         interval: Interval | None
         if model is not None:
-            # Given the raters, votes on different pictures are independent in the model.
-            half = Z95 * float(np.sqrt((model.error[columns] ** 2).sum())) / len(columns)
+            # Given the raters, votes on different pictures are independent in the model; that
+            # these raters, and no others, voted shifts all methods by the mean of their biases.
+            noise = Z95 * float(np.sqrt((model.error[columns] ** 2).sum())) / len(columns)
+            half = math.hypot(noise, _shift(model.bias))
             interval = mos - half, mos + half
         else:
             interval = _jackknife(block, mos)
@@ -204,6 +207,14 @@ def _methods(
             )
         )
     return tuple(sorted(made, key=lambda entry: (-entry.mos, entry.method)))
+
+
+def _shift(biases: "Scores") -> float:
+    """Half of the 95 % interval of the mean bias."""
+    count = len(biases)
+    if count < 2:
+        return 0.0
+    return student_quantile(0.975, count - 1) * float(biases.std(ddof=1)) / math.sqrt(count)
 
 
 def _jackknife(block: "Scores", mos: float) -> Interval | None:

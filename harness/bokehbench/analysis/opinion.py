@@ -21,7 +21,7 @@ SCREENINGS: dict[Screening, str] = {"bt500": BT500, "p910": P910, "none": "no sc
 
 INTERVALS: dict[Screening, str] = {
     "bt500": "Student's t over raters (jackknife)",
-    "p910": "normal, from the model's inconsistencies",
+    "p910": "from the model's inconsistencies and the spread of biases",
     "none": "Student's t over raters (jackknife)",
 }
 

@@ -1,4 +1,4 @@
-"""Who is ahead of whom: score ratios and MOS differences by paired bootstrap, ties as ties.
+"""Who is ahead of whom: score ratios by paired bootstrap, and ranks in which ties are ties.
 
 Two entrants are tied when the 95 % interval of their ratio holds 1 (of their difference, 0).
 The level is per pair, not for all pairs at once.
@@ -14,7 +14,6 @@ import msgspec
 
 from bokehbench.analysis.intervals import Z95, Interval, student_quantile
 from bokehbench.analysis.latency import MIN_PROCESSES
-from bokehbench.analysis.opinion import VoteTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,11 +155,12 @@ def _resampled_drift(random: "np.random.Generator", gaps: "Array", resamples: in
         drawn = random.multinomial(total, np.full(total, 1 / total), size=size)
         weight = np.maximum(drawn @ present, 1)
         drift[start : start + size] = (drawn @ centred) / weight
-    widened: Array = drift * np.array([_widening(int(count)) for count in counts])
+    widened: Array = drift * np.array([widening(int(count)) for count in counts])
     return widened
 
 
-def _widening(count: int) -> float:
+def widening(count: int) -> float:
+    """sqrt(n / (n - 1)) t / 1.96: what a bootstrap of `count` values falls short by."""
     if count < 2:
         return 0.0
     return math.sqrt(count / (count - 1)) * student_quantile(0.975, count - 1) / Z95
@@ -171,89 +171,6 @@ def _percentiles(ratio: float, drift: "Array") -> Interval:
 
     low, high = np.percentile(drift, (2.5, 97.5))
     return ratio * math.exp2(float(low)), ratio * math.exp2(float(high))
-
-
-def opinion_differences(
-    names: Sequence[str], votes: VoteTable, *, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[Comparison, ...]:
-    """The difference in MOS of each pair of methods, in the order given, with intervals.
-
-    A difference is the mean of what each rater gave more to the first for the same image.
-    Raters and images are both resampled, the same for both methods (Owen 2007, the pigeonhole
-    bootstrap, doi:10.1214/07-AOAS122); with the images as they are, raters alone. Deviations
-    over raters are widened as in `score_ratios`. Raters count by their weights.
-    """
-    import numpy as np
-
-    cube = _cube(names, votes)
-    made = []
-    for a, b in combinations(range(len(names)), 2):
-        gap = cube[a] - cube[b]
-        present = ~np.isnan(gap)
-        weights = present * votes.weights[:, None]
-        reason = None
-        if min(present.any(axis=1).sum(), present.any(axis=0).sum()) < 2:
-            reason = "fewer than two raters or images in common"
-        both = fixed = None
-        total = float(weights.sum())
-        value = float((weights * np.where(present, gap, 0.0)).sum()) / total if total else 0.0
-        if reason is None:
-            centred = weights * np.where(present, gap - value, 0.0)
-            random = np.random.default_rng(seed)
-            both = _spread(random, value, centred, weights, resamples, images=True)
-            fixed = _spread(random, value, centred, weights, resamples, images=False)
-        made.append(
-            Comparison(
-                first=names[a],
-                second=names[b],
-                value=value,
-                neutral=0.0,
-                ci95=both,
-                fixed_ci95=fixed,
-                reason=reason,
-            )
-        )
-    return tuple(made)
-
-
-def _cube(names: Sequence[str], votes: VoteTable) -> "Array":
-    """methods x raters x images, freed of the raters' biases."""
-    import numpy as np
-
-    images = sorted({image for _, image in votes.pictures})
-    cube = np.full((len(names), len(votes.raters), len(images)), np.nan)
-    for column, (method, image) in enumerate(votes.pictures):
-        if method in names:
-            scores = votes.scores[:, column] - votes.biases
-            cube[names.index(method), :, images.index(image)] = scores
-    return cube
-
-
-def _spread(
-    random: "np.random.Generator",
-    value: float,
-    centred: "Array",
-    weights: "Array",
-    resamples: int,
-    *,
-    images: bool,
-) -> Interval:
-    """Percentile interval of a weighted mean over raters x images."""
-    import numpy as np
-
-    raters, count = centred.shape
-    drift = np.empty(resamples)
-    for start in range(0, resamples, _CHUNK):
-        size = min(_CHUNK, resamples - start)
-        rows = random.multinomial(raters, np.full(raters, 1 / raters), size=size)
-        columns = np.ones((size, count))
-        if images:
-            columns = random.multinomial(count, np.full(count, 1 / count), size=size) * 1.0
-        below = ((rows @ weights) * columns).sum(axis=1)
-        above = ((rows @ centred) * columns).sum(axis=1)
-        drift[start : start + size] = np.where(below > 0, above / np.maximum(below, 1e-300), 0.0)
-    low, high = np.percentile(drift, (2.5, 97.5)) * _widening(raters)
-    return value + float(low), value + float(high)
 
 
 def rank_ranges(

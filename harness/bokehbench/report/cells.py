@@ -106,6 +106,22 @@ def with_best(
     )
 
 
+def in_reading_order(
+    rows: Sequence[Sequence[Cell]], footnotes: Footnotes
+) -> tuple[list[list[Cell]], tuple[str, ...]]:
+    """The rows with their footnotes numbered as they are met, and those that are met."""
+    numbers: dict[int, int] = {}
+    for row in rows:
+        for cell in row:
+            for note in cell.notes:
+                numbers.setdefault(note, len(numbers) + 1)
+    renumbered = [
+        [replace(cell, notes=tuple(sorted(numbers[note] for note in cell.notes))) for cell in row]
+        for row in rows
+    ]
+    return renumbered, tuple(footnotes.texts[note - 1] for note in numbers)
+
+
 def decimal_cell(value: float | None, digits: int, notes: tuple[int, ...] = ()) -> Cell:
     """A number with that many decimals, or `N.A.`."""
     return Cell(value, NOT_MEASURED if value is None else f"{value:.{digits}f}", notes)

@@ -4,20 +4,27 @@ Track 1 is won by the final score, track 2 by the mean opinion score (MOS).
 """
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 from typing import Final
 
+import msgspec
+
+from bokehbench.analysis.differences import opinion_differences
 from bokehbench.analysis.opinion import Opinion, VoteTable
-from bokehbench.analysis.ranking import (
-    Comparison,
-    Contender,
-    opinion_differences,
-    score_ratios,
-)
+from bokehbench.analysis.ranking import Comparison, Contender, score_ratios
 from bokehbench.errors import UsageError
 from bokehbench.facts import Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report.caption import Differing, caption_lines, device_name, scored_images
-from bokehbench.report.cells import NOT_MEASURED, Cell, Column, Footnotes, Table, with_best
+from bokehbench.report.cells import (
+    NOT_MEASURED,
+    Cell,
+    Column,
+    Footnotes,
+    Table,
+    in_reading_order,
+    with_best,
+)
 from bokehbench.report.opinions import mos_cells, opinion_caption
 from bokehbench.report.rows import Row, row_name
 from bokehbench.report.standings import Entry, Track, in_order, measured_ranks
@@ -78,7 +85,7 @@ def build_challenge_table(
     for entry in entries:
         row = rows[int(entry.key)]
         # Cells are made in the order of the rows, so that footnotes count down the page.
-        made = {**row.cells(differing, footnotes), **mos_cells(row.name, said, footnotes)}
+        made = {**row.cells(differing, footnotes), **mos_cells(row.method, said, footnotes)}
         if made["lpips"].text == "":
             made["lpips"] = Cell(None, NOT_MEASURED)
         cells[entry.key] = made
@@ -88,6 +95,7 @@ def build_challenge_table(
         [{**cells[e.key], "rank": ranks[e.key]}.get(c.key, missing) for c in columns]
         for e in entries
     ]
+    built, notes = in_reading_order(built, footnotes)
     caption = [
         *caption_lines(shown, score_backend),
         "Model size: in units of 2^20 bytes",
@@ -98,7 +106,7 @@ def build_challenge_table(
         title=f"{CHALLENGES[challenge]}, track {track}",
         columns=columns,
         rows=with_best(columns, built, [e.unranked is None and not e.baseline for e in entries]),
-        footnotes=tuple(footnotes.texts),
+        footnotes=notes,
         caption=tuple(map(clean, caption)),
     )
 
@@ -165,7 +173,7 @@ def _entry(
     unranked = None
     if track == 2:
         methods = opinion.methods if opinion else ()
-        standing = next((m.mos for m in methods if m.method == row.name), None)
+        standing = next((m.mos for m in methods if m.method == row.method), None)
     elif row.score is not None and row.score_record is not None:
         findings = row.score_record.derived.findings
         codes = [f.code for f in findings if f.effect == "provisional"]
@@ -177,7 +185,7 @@ def _entry(
         standing=standing,
         psnr=row.psnr,
         timed=row.gpu is not None or row.cpu is not None,
-        baseline=bool(row.factsheet and row.factsheet.baseline) or row.name in baselines,
+        baseline=bool(row.factsheet and row.factsheet.baseline) or row.method in baselines,
         unranked=unranked,
     )
 
@@ -194,18 +202,15 @@ def _comparisons(
         return score_ratios([_contender(e.key, rows[int(e.key)]) for e in competing])
     if opinion is None:
         return ()
-    keys = {entry.name: entry.key for entry in competing}
+    methods = {entry.key: rows[int(entry.key)].method for entry in competing}
+    found = opinion_differences(list(dict.fromkeys(methods.values())), opinion[1])
+    between = {(c.first, c.second): c for c in found}
+    same = Comparison(first="", second="", value=0.0, neutral=0.0, reason="the same votes")
     return tuple(
-        Comparison(
-            first=keys[c.first],
-            second=keys[c.second],
-            value=c.value,
-            neutral=c.neutral,
-            ci95=c.ci95,
-            fixed_ci95=c.fixed_ci95,
-            reason=c.reason,
+        msgspec.structs.replace(
+            between.get((methods[first], methods[second]), same), first=first, second=second
         )
-        for c in opinion_differences(list(keys), opinion[1])
+        for first, second in combinations(methods, 2)
     )
 
 

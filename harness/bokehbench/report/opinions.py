@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from bokehbench.analysis.correlation import Correlation
+from bokehbench.analysis.differences import opinion_differences
 from bokehbench.analysis.metrics import METRICS, Metrics
 from bokehbench.analysis.opinion import Opinion, VoteTable
-from bokehbench.analysis.ranking import Comparison, opinion_differences, rank_ranges
+from bokehbench.analysis.ranking import Comparison, rank_ranges
 from bokehbench.facts import Record
 from bokehbench.report.cells import (
     NOT_MEASURED,
@@ -46,7 +47,7 @@ def opinion_caption(opinion: Opinion | None) -> list[str]:
     low, high = opinion.scale
     return [
         f"MOS: scale {low:g} to {high:g}, {kept} raters, {left_out} left out; "
-        f"{opinion.screening_source}; intervals: {opinion.interval}; {agreement.name} {value}"
+        f"{opinion.screening_source}; 95 % intervals: {opinion.interval}; {agreement.name} {value}"
     ]
 
 
@@ -76,7 +77,7 @@ def opinion_table(
     columns = (
         Column("method", "Method", numeric=False),
         Column("mos", "MOS", better="high"),
-        Column("ci95", "95 %"),
+        Column("ci95", "Interval"),
         Column("rank", "Rank"),
         Column("raters", "Raters"),
         Column("images", "Images"),
@@ -122,7 +123,7 @@ def correlation_table(found: Sequence[Correlation]) -> Table:
         Column("metric", "Metric", numeric=False),
         Column("kind", "Correlation", numeric=False),
         Column("value", "With MOS"),
-        Column("ci95", "95 %"),
+        Column("ci95", "Interval"),
         Column("methods", "Methods"),
     )
     footnotes = Footnotes()
@@ -146,7 +147,7 @@ def correlation_table(found: Sequence[Correlation]) -> Table:
         rows=tuple(rows),
         footnotes=tuple(footnotes.texts),
         caption=(
-            "Intervals: "
+            "95 % intervals: "
             + "; ".join(dict.fromkeys(f"{one.kind}: {one.interval}" for one in found)),
         ),
     )

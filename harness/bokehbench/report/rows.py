@@ -34,6 +34,7 @@ def row_name(record: Record) -> str:
 class Row:
     """The newest Record of each backend, and which of them fills which column.
 
+    `method` is what raters know the row by: its name without the `suffix` of a precision.
     `elsewhere` are Records of the same model on other devices: they lend their fidelity where
     this device made no image, and nothing else.
     """
@@ -54,7 +55,8 @@ class Row:
             self._counts[backend] = self._counts.get(backend, 0) + 1
         self.facts = next(iter(self.newest.values())).evidence
         self.factsheet = self.facts.factsheet
-        self.name = clean(row_name(next(iter(self.newest.values())))) + suffix
+        self.method = clean(row_name(next(iter(self.newest.values()))))
+        self.name = self.method + suffix
         self._score_backend = score_backend
         self.gpu = self.timed("gpu")
         cpus = filter(None, map(self.timed, CPU_BACKENDS))

@@ -10,7 +10,7 @@ from bokehbench.errors import UsageError
 from bokehbench.facts import Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report.caption import Differing, caption_lines
-from bokehbench.report.cells import Cell, Column, Footnotes, Table, with_best
+from bokehbench.report.cells import Cell, Column, Footnotes, Table, in_reading_order, with_best
 from bokehbench.report.opinions import mos_cells, opinion_caption
 from bokehbench.report.rows import BACKENDS, Row, row_name
 from bokehbench.text import clean
@@ -51,14 +51,15 @@ def build_table(
     footnotes = Footnotes()
     built = []
     for row in rows:
-        cells = {**row.cells(differing, footnotes), **mos_cells(row.name, opinion, footnotes)}
+        cells = {**row.cells(differing, footnotes), **mos_cells(row.method, opinion, footnotes)}
         built.append([cells.get(column.key, Cell(None, "N.A.")) for column in columns])
+    built, notes = in_reading_order(built, footnotes)
     caption = caption_lines(shown, score_backend) + opinion_caption(opinion)
     return Table(
         title=clean(title),
         columns=columns,
         rows=with_best(columns, built, [not row.provisional_note() for row in rows]),
-        footnotes=tuple(footnotes.texts),
+        footnotes=notes,
         caption=tuple(clean(line) for line in caption),
     )
 
