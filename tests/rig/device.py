@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.rig import leash, wire
+from tests.rig.bionic import bionic_root
 from tests.rig.packages import host_arch
 from tests.rig.preload import NAME, preload_library
 from tests.rig.sandbox import Folders, adbd_argv, require, sandbox_command
@@ -40,6 +41,7 @@ class TestDevice:
         arch: str | None = None,
         limit_bytes: int | None = None,
         linker64: bool = False,
+        bionic: bool = False,
         gpu: bool = False,
     ) -> None:
         """Make a device.
@@ -51,6 +53,8 @@ class TestDevice:
             arch: "amd64" or "arm64", as Debian calls them; this machine's when None.
             limit_bytes: size of /data/local/tmp, which then is empty after every start.
             linker64: have /system/bin/linker64, so that the device says it is Android.
+            bionic: arm64 alone: have a real Android C library and a linker that loads it, so
+                that Android programs run.
             gpu: have a Vulkan driver, Mesa's lavapipe.
 
         Raises:
@@ -61,7 +65,9 @@ class TestDevice:
         self.port: int = self._held.getsockname()[1]
         self.serial = serial or f"RIG{self.port}"
         self.limit_bytes = limit_bytes
-        self._linker64 = linker64
+        self._system = self._root.android_system if linker64 else None
+        if bionic:
+            self._system = bionic_root(self._root) / "system"
         self._gpu = gpu
         self._leash: leash.Leash | None = None
         self._init: int | None = None
@@ -121,7 +127,7 @@ class TestDevice:
             adbd_argv(self._root),
             port=self.port,
             limit_bytes=self.limit_bytes,
-            linker64=self._linker64,
+            system=self._system,
             gpu=self._gpu,
         )
         self._leash = leash.Leash(command, self._log)

@@ -79,6 +79,11 @@ class Root:
     arch: str
 
     @property
+    def android_system(self) -> Path:
+        """Another /system, with a file that makes a client take the device for Android."""
+        return self.folder / "system-android"
+
+    @property
     def loader(self) -> str:
         """The dynamic loader, as a path inside."""
         return "/" + LOADERS[self.arch]

@@ -67,13 +67,13 @@ def sandbox_command(
     *,
     port: int = 0,
     limit_bytes: int | None = None,
-    linker64: bool = False,
+    system: Path | None = None,
     gpu: bool = False,
 ) -> list[str]:
-    """The argv that runs `argv` inside."""
+    """The argv that runs `argv` inside; `system` takes the place of the root's own /system."""
     command = [*host_command("usr/bin/bwrap"), *ISOLATION, "--ro-bind", str(root.folder), "/"]
-    if linker64:
-        command += ["--ro-bind", str(root.folder / "system-android"), "/system"]
+    if system is not None:
+        command += ["--ro-bind", str(system), "/system"]
     if folders:
         command += ["--bind", str(folders.data), "/data", "--bind", str(folders.rig), "/rig"]
         command += ["--bind", str(folders.sys), "/sys"]
