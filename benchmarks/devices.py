@@ -28,6 +28,7 @@ from overhead import EXAMPLES, program
 from bokehbench.derive import derive
 from bokehbench.engines import file_sha256, find_engine
 from bokehbench.facts import MeasurementProtocol
+from bokehbench.fidelity import get_protocol
 from bokehbench.fleet import run_devices
 from bokehbench.model.iospec import resolve_io
 from bokehbench.model.reader import read_model
@@ -100,7 +101,7 @@ def library_overhead(folder: Path, address: str) -> float:
         settings=Settings("xnnpack", "default", 1, 0, protocol, 0),
         dataset=None,
         fit="error",
-        fidelity_protocol="mai22",
+        fidelity_rules=get_protocol("mai22"),
         score_backend="xnnpack",
     )
     profile = match_profile(load_profiles([builtin_folder()]), device.facts)

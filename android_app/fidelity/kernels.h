@@ -74,7 +74,10 @@ static double KERNEL(lpips_layer)(const float *a, const float *b, const float *w
         float scale_b = 1.0f / (__builtin_sqrtf(norm_b) + 1e-10f);
         for (size_t c = 0; c < channels; c += 16) {
             Floats x = *(const Floats *)(a + c), y = *(const Floats *)(b + c);
-            Floats difference = x * scale_a - y * scale_b;
+            /* Two statements, so that no fused operation makes identical images differ. */
+            x *= scale_a;
+            y *= scale_b;
+            Floats difference = x - y;
             sums += *(const Floats *)(weights + c) * difference * difference;
         }
         float sum = 0.0f;
@@ -102,20 +105,22 @@ static void KERNEL(derive)(const struct ssim_image *image, size_t row, size_t le
         const uint8_t *x = (const uint8_t *)from_a + left, *y = (const uint8_t *)from_b + left;
         for (size_t i = 0; i < count; ++i) {
             double p = (double)x[i] - shift, q = (double)y[i] - shift;
+            double p_squared = p * p, q_squared = q * q;
             a[i] = p;
             b[i] = q;
             ab[i] = p * q;
-            squares[i] = p * p + q * q;
+            squares[i] = p_squared + q_squared;
         }
         return;
     }
     const double *x = (const double *)from_a + left, *y = (const double *)from_b + left;
     for (size_t i = 0; i < count; ++i) {
         double p = x[i] - shift, q = y[i] - shift;
+        double p_squared = p * p, q_squared = q * q;
         a[i] = p;
         b[i] = q;
         ab[i] = p * q;
-        squares[i] = p * p + q * q;
+        squares[i] = p_squared + q_squared;
     }
 }
 
@@ -153,7 +158,9 @@ INLINE void KERNEL(across)(const double *maps, size_t pitch, const double *windo
             ab += *(const Doubles *)(from + 2 * pitch) * window[tap];
             squares += *(const Doubles *)(from + 3 * pitch) * window[tap];
         }
-        Doubles product = a * b, means = a * a + b * b;
+        /* Squares are rounded before they are added: identical images then give exactly 1. */
+        Doubles product = a * b, a_squared = a * a, b_squared = b * b;
+        Doubles means = a_squared + b_squared;
         Doubles covariance = (ab - product) * unbiased, variances = (squares - means) * unbiased;
         /* Luminance needs the means themselves: 2(a+s)(b+s) = 2ab + 2s(a+b) + 2s^2. */
         Doubles lift = (a + b) * (2 * shift) + (2 * shift * shift + c1);

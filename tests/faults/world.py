@@ -11,6 +11,7 @@ from bokehbench.derive import derive
 from bokehbench.engines import Engine, file_sha256, find_engine
 from bokehbench.errors import BokehbenchError
 from bokehbench.facts import DeviceFacts, ImageScore, MeasurementProtocol, Trial, TrialSpec
+from bokehbench.fidelity import get_protocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.fleet import FleetOutcome, run_devices
 from bokehbench.model.iospec import resolve_io
@@ -114,7 +115,7 @@ class World:
             settings=settings,
             dataset=self.dataset,
             fit="error",
-            fidelity_protocol="mai22",
+            fidelity_rules=get_protocol("mai22"),
             score_backend="xnnpack",
             recovery_seconds=RECOVERY_SECONDS,
         )

@@ -9,6 +9,13 @@ import click
 
 from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
 from bokehbench.cli.connect import Connection, connect, equip_all, runner_for
+from bokehbench.cli.image_options import (
+    ImageWords,
+    host_machine,
+    image_options,
+    make_image_options,
+    make_rules,
+)
 from bokehbench.cli.measure import json_sink, measure, new_run_id
 from bokehbench.cli.options import (
     Protocol,
@@ -53,9 +60,18 @@ if TYPE_CHECKING:
     type=click.Choice(["native", "resize", "crop"]),
     help="How images of another size meet the model. Without it a mismatch is refused.",
 )
+@image_options
 @io_options
 @click.option("--name", "names", multiple=True, help="Name in tables, once a model in order.")
 @score_option
+@click.option(
+    "--sustained",
+    "sustained_seconds",
+    type=click.FloatRange(0, 86_400),
+    default=0,
+    metavar="SECONDS",
+    help="One more process of each record for so long: latency over time, as the device warms.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Input and order.")
 @click.option("--profile", "profile_name", metavar="NAME", help="A device profile by name.")
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the records as JSON.")
@@ -77,10 +93,12 @@ def command(
     protocol: Protocol,
     dataset: Path | None,
     fit: Literal["native", "resize", "crop"] | None,
+    image_words: ImageWords,
     io_flags: "IoFlags",
     io_file: Path | None,
     names: tuple[str, ...],
     score_backend: "Backend",
+    sustained_seconds: float,
     seed: int,
     profile_name: str | None,
     json_target: str | None,
@@ -96,7 +114,6 @@ def command(
     device's own output images are scored as well. Records are stored; the table is printed, or with
     --json - one JSON document and nothing else.
     """
-    from bokehbench.fidelity.protocols import DEFAULT_PROTOCOL
     from bokehbench.session import RunRequest
 
     if resume is not None:
@@ -113,6 +130,8 @@ def command(
         _model(path, names[number] if names else None, io_file, io_flags)
         for number, path in enumerate(models)
     )
+    rules = make_rules(image_words)
+    images = make_image_options(image_words, dataset=dataset is not None)
     pairs = _dataset(dataset, inputs)
     if pairs is not None and pairs.unpaired:
         note(_unpaired(pairs))
@@ -124,12 +143,15 @@ def command(
             connection,
             RunRequest(
                 models=inputs,
-                settings=make_settings(backends, connection, make_protocol(protocol), seed),
+                settings=make_settings(
+                    backends, connection, make_protocol(protocol), seed, sustained_seconds
+                ),
                 dataset=pairs,
                 fit=fit or "error",
-                fidelity_protocol=DEFAULT_PROTOCOL,
+                fidelity_rules=rules,
                 score_backend=score_backend,
                 recovery_seconds=recovery_seconds,
+                images=images,
             ),
             may_install=not dry_run,
         )
@@ -184,7 +206,9 @@ def equipped(
         connection, choices, optional=settings.backend == "auto", may_install=may_install
     )
     runner = runner_for(device)
-    return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id)
+    wanted = request.dataset is not None and request.images.host_images > 0
+    host = host_machine() if wanted else None
+    return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id, host)
 
 
 def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: str | None) -> int:

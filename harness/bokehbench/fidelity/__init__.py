@@ -5,15 +5,16 @@ by `scoring` and `images` only where pixels are touched.
 """
 
 from bokehbench.fidelity.pairs import Dataset, Pair, open_dataset
-from bokehbench.fidelity.protocols import FidelityProtocol, get_protocol
-from bokehbench.fidelity.scoring import aggregate, score_image
+from bokehbench.fidelity.protocols import find_protocol, get_protocol
+from bokehbench.fidelity.scoring import Scorer, Scores, aggregate
 
 __all__ = [
     "Dataset",
-    "FidelityProtocol",
     "Pair",
+    "Scorer",
+    "Scores",
     "aggregate",
+    "find_protocol",
     "get_protocol",
     "open_dataset",
-    "score_image",
 ]

@@ -1,86 +1,75 @@
-"""Fidelity protocols as data: how images are prepared, compared and averaged.
+"""Fidelity protocols: how images are prepared, compared and averaged, by name or from a file.
 
-Public code of the bokeh task disagrees on all of it, so every table prints the protocol's name
-and a protocol never changes once results with it exist.
+Public code of the bokeh task disagrees on all of it, so every table prints the protocol's name, a
+Record holds the protocol whole, and a shipped protocol never changes once results with it exist.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import Final
 
 from bokehbench.errors import UsageError
+from bokehbench.facts import FidelityRules
+from bokehbench.fidelity.protocol_file import read_protocol
+from bokehbench.text import clean
+
+DEFAULT_PROTOCOL: Final = "mai22"
+PROTOCOL_NAMES: Final = ("mai22", "pynet", "val294", "ntire23", "ntire23-max")
+"""The protocols that are shipped, in the order in which they are listed."""
+
+_FOLDER = Path(__file__).resolve().parent / "protocol_files"
 
 
-@dataclass(frozen=True)
-class SsimVariant:
-    """What "SSIM" means: `window` of `size` pixels, `covariance`, and the region averaged."""
-
-    window: Literal["gaussian"]
-    size: int
-    sigma: float
-    covariance: Literal["population"]
-    region: Literal["valid"]
-
-
-@dataclass(frozen=True)
-class LpipsPreparation:
-    """The network of LPIPS, its weights' version, and the range of values fed to it."""
-
-    net: str
-    version: str
-    range: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class FidelityProtocol:
-    """One way to turn pairs of images into numbers.
-
-    `sources` cites where the choices come from. `data_range` is the span of pixel values,
-    `crop` the pixels cut from each edge, `rounding` the runner's word for how outputs become
-    uint8. `aggregation` says how images are joined: the mean of per-image values.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    description: str
-    data_range: float
-    crop: int
-    rounding: Literal["half_even", "half_up", "truncate"]
-    ssim: SsimVariant
-    lpips: LpipsPreparation
-    aggregation: Literal["mean_of_images"]
-
-
-_PROTOCOLS = (
-    FidelityProtocol(
-        name="mai22",
-        sources=(
-            "Realistic Bokeh Effect Rendering on Mobile GPUs, Mobile AI & AIM 2022 challenge: "
-            "Report (names the metrics; no scoring program is public)",
-            "Wang et al. 2004, doi:10.1109/TIP.2003.819861",
-            "Zhang et al. 2018, arXiv:1801.03924",
-        ),
-        description="full frame, RGB, uint8; SSIM with Wang's Gaussian window",
-        data_range=255.0,
-        crop=0,
-        rounding="half_even",
-        ssim=SsimVariant("gaussian", 11, 1.5, "population", "valid"),
-        lpips=LpipsPreparation("alex", "0.1", (-1.0, 1.0)),
-        aggregation="mean_of_images",
-    ),
-)
-
-PROTOCOLS: dict[str, FidelityProtocol] = {protocol.name: protocol for protocol in _PROTOCOLS}
-DEFAULT_PROTOCOL = "mai22"
-
-
-def get_protocol(name: str) -> FidelityProtocol:
-    """The protocol of that name.
+@cache
+def get_protocol(name: str) -> FidelityRules:
+    """The shipped protocol of that name.
 
     Raises:
         UsageError: there is none; the message lists those there are.
     """
-    try:
-        return PROTOCOLS[name]
-    except KeyError:
-        known = ", ".join(sorted(PROTOCOLS))
-        raise UsageError(f"unknown fidelity protocol {name!r}: use one of {known}") from None
+    if name not in PROTOCOL_NAMES:
+        known = ", ".join(PROTOCOL_NAMES)
+        raise UsageError(
+            f"unknown fidelity protocol {clean(name)!r}: use one of {known}, or a TOML file"
+        )
+    return read_protocol(_FOLDER / f"{name}.toml")
+
+
+def find_protocol(word: str) -> FidelityRules:
+    """The protocol that a word means: a shipped one's name, or a TOML file of the user's own.
+
+    A word is a file when it ends in `.toml` or holds a `/`.
+
+    Raises:
+        UsageError: there is no such protocol, the file can't be used, or it takes the name of a
+            shipped protocol for other rules.
+    """
+    if not (word.endswith(".toml") or "/" in word):
+        return get_protocol(word)
+    rules = read_protocol(Path(word))
+    if rules.name in PROTOCOL_NAMES and rules != get_protocol(rules.name):
+        raise UsageError(
+            f"{clean(word)}: name: {rules.name!r} is a shipped protocol with other rules; "
+            "give yours a name of its own"
+        )
+    return rules
+
+
+def summary(rules: FidelityRules) -> str:
+    """The rules in one line, for people."""
+    ssim = rules.ssim
+    window = f"Gaussian {ssim.size}x{ssim.size}, sigma {ssim.sigma:g}" if ssim.sigma else ""
+    parts = [
+        rules.values if rules.values == "uint8" else "floats",
+        f"range {rules.data_range:g}",
+        "full frame" if rules.crop == 0 else f"{rules.crop} px cut from each edge",
+        f"SSIM {window or f'uniform {ssim.size}x{ssim.size}'}, {ssim.covariance} covariance",
+    ]
+    if rules.psnr.peak == "prediction_maximum":
+        parts.append("PSNR's peak is the prediction's maximum")
+    if rules.ms_ssim is not None:
+        parts.append(f"MS-SSIM of {len(rules.ms_ssim.weights)} scales")
+    if rules.lpips is not None:
+        low, high = rules.lpips.range
+        parts.append(f"LPIPS {rules.lpips.net} v{rules.lpips.version} on [{low:g}, {high:g}]")
+    return "; ".join(parts)

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
 from bokehbench.errors import DeviceError, TransferError
-from bokehbench.facts import Failure, IoSpec, ModelFacts, Trial, TrialSpec
+from bokehbench.facts import EngineFacts, Failure, IoSpec, ModelFacts, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
 from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
 from bokehbench.phone.digest import Digest
 from bokehbench.phone.transport import CommandResult, Deadline
+from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
@@ -101,12 +103,14 @@ class Bench:
     placed_model: Placed
     placed_runner: Placed
     engine: str
+    engine_facts: EngineFacts
     engine_library: str
     engine_folder: str
     rounding: str
     put_blob: Callable[[bytes], str | None]
     stop: Stop
     greeting: list[Hello] = field(default_factory=list)
+    image_format: Literal["u8", "f32"] = "u8"
 
 
 def utc_now() -> str:
@@ -175,12 +179,15 @@ def _run(
     manifest_sha256 = hashlib.sha256(text).hexdigest()
     manifest = posixpath.join(folder, f"{manifest_sha256}.manifest")
     _push(bench, text, manifest)
+    cache_dir, cache_token = _kernel_cache(bench, spec)
     paths = RunnerPaths(
         runner=bench.placed_runner.path,
         manifest=manifest,
         model=bench.placed_model.path,
         engine_library=bench.engine_library,
         engine_folder=bench.engine_folder,
+        cache_dir=cache_dir,
+        cache_token=cache_token,
     )
     argv = runner_argv(
         spec,
@@ -191,7 +198,7 @@ def _run(
         deadline_ms=round(spec.deadline_seconds * 1000),
         rounding=bench.rounding,
         # A timed output is only hashed and searched for NaN, so it stays as it is.
-        output_format="u8" if spec.mode == "images" else "f32",
+        output_format=bench.image_format if spec.mode == "images" else "f32",
     )
     pid_file = posixpath.join(folder, "pid")
     digest = bench.device.digest
@@ -271,6 +278,22 @@ def _take_output(
 
 def _push(bench: Bench, data: bytes | memoryview, target: str) -> None:
     bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
+
+
+def _kernel_cache(bench: Bench, spec: TrialSpec) -> tuple[str, str]:
+    """The folder of the trial's compiled kernels and their token; the runner empties it.
+
+    It stays on the device when the run is over, as the placed files do.
+
+    Raises:
+        DeviceError: it can't be made.
+    """
+    if spec.backend != "gpu" or spec.gpu.cache == "none":
+        return NO_CACHE, NO_CACHE
+    key = cache_key(spec, bench.model, bench.device.facts, bench.engine_facts)
+    folder = posixpath.join(bench.device.transport.root, "cache", key)
+    bench.device.check_shell("can't make a folder for kernels", 'mkdir -p "$1"', folder)
+    return folder, key[:TOKEN_LENGTH]
 
 
 def _library_path(bench: Bench) -> str:

@@ -1,15 +1,19 @@
 """The images of a batch: into raw tensors before, against their references after."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bokehbench.errors import DatasetError, UsageError
-from bokehbench.facts import ImageScore, InputSpec
+from bokehbench.facts import FidelityRules, ImageScore, InputSpec
 from bokehbench.fidelity.pairs import Dataset, Pair
+from bokehbench.fidelity.scoring import Scorer
 from bokehbench.model.fit import Fit, Placement, plan_fit
 from bokehbench.runners.protocol import OutputEvent
+from bokehbench.schedule import PlannedRecord
 from bokehbench.session.request import ModelInput
 
 if TYPE_CHECKING:
@@ -21,13 +25,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class ImageBench:
-    """Prepares and scores the images of one model; holds one batch at a time."""
+    """Prepares and scores the images of one model; holds one batch at a time.
+
+    `host_outputs` are what the host made of some images of the batch, as the runner wrote it;
+    `keep` is a folder for the device's outputs, or None; `trouble` why they can't be kept.
+    """
 
     dataset: Dataset
     model: ModelInput
     fit: Fit
-    protocol: str
+    rules: FidelityRules
     failures: list[ImageScore] = field(default_factory=list)
+    host_outputs: "dict[int, NDArray[Any]]" = field(default_factory=dict)
+    keep: Path | None = None
+    trouble: str | None = None
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.rules)
 
     def load(self, items: Sequence[int]) -> Mapping[int, list[memoryview]]:
         """Raw uint8 elements of every input tensor, for the images that can be read.
@@ -54,13 +69,12 @@ class ImageBench:
         import numpy as np
 
         from bokehbench.fidelity.images import fit_image, load_rgb
-        from bokehbench.fidelity.protocols import get_protocol
-        from bokehbench.fidelity.scoring import score_image
+        from bokehbench.fidelity.outputs import difference
 
         pair = self.dataset.pairs[event.index]
         placement = self._placement(pair)
         expected = (placement.output_height, placement.output_width)
-        if event.dtype != "u8" or event.shape != (1, *expected, 3):
+        if event.shape != (1, *expected, 3):
             shape = "x".join(map(str, event.shape))
             return self._failed(
                 pair,
@@ -77,12 +91,16 @@ class ImageBench:
                 reference = fit_image(reference, *expected, "resize")
         except DatasetError as error:
             return self._failed(pair, str(error))
-        output = np.fromfile(path, dtype=np.uint8).reshape(*expected, 3)
+        kind = np.uint8 if event.dtype == "u8" else np.dtype("<f4")
+        raw = np.fromfile(path, dtype=kind).reshape(*expected, 3)
+        output = self._image(raw)
+        self._keep(pair, output)
         try:
-            protocol = get_protocol(self.protocol)
-            psnr, ssim, identical = score_image(protocol, output, reference)
+            scores = self._scorer.score(output, reference)
         except UsageError as error:
             return self._failed(pair, str(error))
+        host = self.host_outputs.pop(event.index, None)
+        agreement = None if host is None else difference(output, self._image(host[0]))
         return ImageScore(
             index=event.index,
             name=pair.name,
@@ -94,9 +112,13 @@ class ImageBench:
             invoke_ns=event.invoke_ns,
             output_ns=event.output_ns,
             nonfinite=event.nonfinite,
-            psnr=psnr,
-            ssim=ssim,
-            identical=identical,
+            psnr=scores.psnr,
+            ssim=scores.ssim,
+            ms_ssim=scores.ms_ssim,
+            lpips=scores.lpips,
+            identical=scores.identical,
+            reference_psnr=agreement.psnr if agreement else None,
+            reference_max_difference=agreement.largest if agreement else None,
         )
 
     def unread(self) -> list[ImageScore]:
@@ -109,6 +131,29 @@ class ImageBench:
     def lost(self, index: int, why: str) -> ImageScore:
         """The failed score of an image for which no output came back."""
         return self._failed(self.dataset.pairs[index], why)
+
+    def _keep(self, pair: Pair, output: "NDArray[Any]") -> None:
+        """Write an output to its folder; a disk that is full takes no score away."""
+        from bokehbench.fidelity.outputs import keep_output
+
+        if self.keep is None or self.trouble is not None:
+            return
+        try:
+            keep_output(self.keep, pair.name, output)
+        except UsageError as error:
+            self.trouble = str(error)
+
+    def _image(self, raw: "NDArray[Any]") -> "NDArray[Any]":
+        """An output as pixels: bytes as they are, real values as floats from 0 to 1."""
+        import numpy as np
+
+        if raw.dtype == np.uint8:
+            return raw
+        low, high = self.model.io.output.range
+        floats = (raw.astype(np.float64) - low) / (high - low)
+        # As the runner does with bytes: NaN becomes 0 and is counted.
+        floats = np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=0.0)
+        return np.clip(floats, 0.0, 1.0) if self.rules.clip else floats
 
     def _failed(self, pair: Pair, why: str) -> ImageScore:
         height, width = self.dataset.sizes[pair.index] or (None, None)
@@ -169,6 +214,12 @@ def _changed(image: "Image", placement: Placement) -> "Image":
     if placement.change == "none":
         return image
     return fit_image(image, placement.image_height, placement.image_width, placement.change)
+
+
+def output_folder(record: PlannedRecord, model: ModelInput) -> str:
+    """A name for the folder of one record's outputs."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", model.label or model.facts.name)
+    return f"{name}-{record.backend}-{record.precision}-{record.record_id}"
 
 
 def _source(pair: Pair, name: str) -> Path:

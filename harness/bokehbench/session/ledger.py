@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from bokehbench import __version__
-from bokehbench.facts import Conditions, Evidence, ImageScore, RunnerFacts, Trial
+from bokehbench.facts import Conditions, Evidence, HostRun, ImageScore, RunnerFacts, Trial
 from bokehbench.phone.launcher import Bench, utc_now
 from bokehbench.runners.protocol import PROTOCOL
 from bokehbench.schedule import PlannedRecord, Progress, reference_group
@@ -63,7 +63,8 @@ class Ledger:
             protocol=settings.protocol,
             io=model.io,
             timing_shape=record.input_shapes[0],
-            fidelity_protocol=request.fidelity_protocol,
+            fidelity_protocol=request.fidelity_rules.name,
+            fidelity_rules=request.fidelity_rules if request.dataset else None,
             dataset=prepared.dataset_facts(),
             conditions=(before,) if before else (),
         )
@@ -104,6 +105,10 @@ class Ledger:
             hello = bench.greeting[-1]
             told = msgspec.structs.replace(runner, build=hello.build, engine_abi=hello.engine_abi)
             self._replace(record.record_id, runner=told)
+
+    def note_host_run(self, record: PlannedRecord, host_run: HostRun) -> None:
+        """What the host ran beside the device."""
+        self._replace(record.record_id, host_run=host_run)
 
     def sealed_form(self, record_id: str, *, finished: bool) -> Evidence:
         """The evidence as it is stored: images in the dataset's order."""

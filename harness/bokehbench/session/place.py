@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from bokehbench.engines import Engine, file_sha256
 from bokehbench.errors import ModelError
-from bokehbench.fidelity.protocols import get_protocol
 from bokehbench.model import read_model, resolve_io
 from bokehbench.model.reference import REFERENCE_SHA256, reference_model
 from bokehbench.phone.device import Device
@@ -63,7 +62,7 @@ def place_all(
         )
         for number, model in inputs.items()
     }
-    rounding = get_protocol(request.fidelity_protocol).rounding
+    rules = request.fidelity_rules
     return {
         (number, name): Bench(
             device=device,
@@ -72,9 +71,11 @@ def place_all(
             placed_model=models[number],
             placed_runner=runner,
             engine=name,
+            engine_facts=prepared.engines[name].facts,
             engine_library=library,
             engine_folder=folder,
-            rounding=rounding,
+            rounding=rules.rounding,
+            image_format="u8" if rules.values == "uint8" else "f32",
             put_blob=put_blob,
             stop=stop,
         )

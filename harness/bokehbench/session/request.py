@@ -9,13 +9,17 @@ import msgspec
 
 from bokehbench.engines import Engine
 from bokehbench.errors import DatasetError
-from bokehbench.facts import DatasetFacts, IoSpec, ModelFacts
+from bokehbench.facts import DatasetFacts, FidelityRules, IoSpec, ModelFacts
 from bokehbench.facts.trial import Backend
 from bokehbench.fidelity.pairs import Dataset
 from bokehbench.model.fit import Fit, plan_fit, timing_shapes
 from bokehbench.phone.device import Device
+from bokehbench.phone.transport import Transport
 from bokehbench.profile import DeviceProfile
 from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
+
+HOST_IMAGES = 3
+"""Enough to tell a GPU that computes wrongly, and seconds of the host's time."""
 
 RECOVERY_SECONDS = 60.0
 """How long a device that was lost may take to come back before the run ends."""
@@ -32,6 +36,18 @@ class ModelInput:
 
 
 @dataclass(frozen=True)
+class ImageOptions:
+    """What happens to images beside being scored.
+
+    `host_images` of them the host runs too, to compare its output with the device's;
+    `keep_outputs` is a folder for the device's outputs, or None.
+    """
+
+    host_images: int = HOST_IMAGES
+    keep_outputs: Path | None = None
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """Everything that the user decided; made by the command line or by a script."""
 
@@ -39,9 +55,21 @@ class RunRequest:
     settings: Settings
     dataset: Dataset | None
     fit: Fit
-    fidelity_protocol: str
+    fidelity_rules: FidelityRules
     score_backend: Backend
     recovery_seconds: float = RECOVERY_SECONDS
+    images: ImageOptions = ImageOptions()
+
+
+@dataclass(frozen=True)
+class HostMachine:
+    """This machine as a place to run models: its transport, engine, runner and cores."""
+
+    transport: Transport
+    engine: Engine
+    target: str
+    runner: Path
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +77,7 @@ class Prepared:
     """A request met with a device: what would run. Nothing has been touched yet.
 
     `engines` holds, by name, every engine that the plan's records use, `missing` why others
-    that the profile names can't be had.
+    that the profile names can't be had. `host` is where models run beside the device, or None.
     """
 
     request: RunRequest
@@ -60,6 +88,7 @@ class Prepared:
     runner: Path
     plan: Plan
     missing: Mapping[str, str]
+    host: HostMachine | None = None
 
     def dataset_facts(self) -> DatasetFacts | None:
         """The dataset as a Record stores it."""
@@ -76,6 +105,7 @@ def prepare(
     runner: tuple[str, Path],
     missing: Mapping[str, str],
     new_id: Callable[[], str],
+    host: HostMachine | None = None,
 ) -> Prepared:
     """Plan a run.
 
@@ -88,7 +118,7 @@ def prepare(
             batches[number] = _batches(request.dataset, model, request.fit)
     shapes = [timing_shapes(model.facts, model.io) for model in request.models]
     plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, missing, new_id)
-    return Prepared(request, device, profile, engines, runner[0], runner[1], plan, missing)
+    return Prepared(request, device, profile, engines, runner[0], runner[1], plan, missing, host)
 
 
 def request_json(prepared: Prepared) -> dict[str, object]:
@@ -114,11 +144,14 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "seed": request.settings.seed,
         "gpu": dataclasses.asdict(request.settings.gpu),
         "engine": request.settings.engine,
+        "sustained_seconds": request.settings.sustained_seconds,
         "missing_engines": dict(prepared.missing),
         "dataset": _path(request.dataset.root) if request.dataset else None,
         "dataset_digest": request.dataset.digest if request.dataset else None,
         "fit": request.fit,
-        "fidelity_protocol": request.fidelity_protocol,
+        "fidelity_rules": msgspec.to_builtins(request.fidelity_rules),
+        "host_images": request.images.host_images,
+        "keep_outputs": _path(request.images.keep_outputs) if request.images.keep_outputs else None,
         "score_backend": request.score_backend,
         "recovery_seconds": request.recovery_seconds,
         "records": [

@@ -8,11 +8,11 @@ import msgspec
 
 from bokehbench.engines import file_sha256
 from bokehbench.errors import UsageError
-from bokehbench.facts import Evidence, IoSpec, MeasurementProtocol
+from bokehbench.facts import Evidence, FidelityRules, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
 from bokehbench.schedule import GpuSettings, Plan, PlannedRecord, Progress, Settings
-from bokehbench.session.request import ModelInput, Prepared, RunRequest
+from bokehbench.session.request import ImageOptions, ModelInput, Prepared, RunRequest
 from bokehbench.store import RecordFilter, Store
 
 
@@ -59,12 +59,17 @@ def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
             seed=request["seed"],
             gpu=GpuSettings(**request["gpu"]),
             engine=request["engine"],
+            sustained_seconds=request["sustained_seconds"],
         ),
         dataset=_dataset(request, run_id, models),
         fit=request["fit"],
-        fidelity_protocol=request["fidelity_protocol"],
+        fidelity_rules=msgspec.convert(request["fidelity_rules"], FidelityRules),
         score_backend=request["score_backend"],
         recovery_seconds=request["recovery_seconds"],
+        images=ImageOptions(
+            host_images=request["host_images"],
+            keep_outputs=Path(request["keep_outputs"]) if request["keep_outputs"] else None,
+        ),
     )
 
 

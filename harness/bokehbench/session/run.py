@@ -22,7 +22,8 @@ from bokehbench.phone.conditions import observe, settle
 from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
 from bokehbench.phone.transport import Deadline
 from bokehbench.schedule import PlannedRecord, is_lost, next_trial, trials_left
-from bokehbench.session.images import ImageBench
+from bokehbench.session.hostrun import HostSide
+from bokehbench.session.images import ImageBench, output_folder
 from bokehbench.session.journal import Journal
 from bokehbench.session.ledger import Ledger
 from bokehbench.session.observer import Observer
@@ -113,6 +114,7 @@ class _Run:
         self.ledger = Ledger(prepared, journal, earlier)
         self.benches: dict[tuple[int, str], Bench] = {}
         self.images: dict[int, ImageBench] = {}
+        self.host_side = HostSide(prepared, stop, observer.warn)
         self.before: Conditions | None = None
 
     def place(self) -> None:
@@ -202,6 +204,7 @@ class _Run:
         bench = self._image_bench(record.model_index)
         loaded = bench.load(spec.items)
         spec = msgspec.structs.replace(spec, items=tuple(loaded))
+        self._host_too(bench, spec, record, loaded)
         scored: dict[int, ImageScore] = {s.index: s for s in bench.failures}
         bench.failures.clear()
         started = utc_now()
@@ -227,6 +230,8 @@ class _Run:
                 for index in spec.items:
                     scored.setdefault(index, bench.lost(index, "no output came back"))
             self.ledger.enter_trial(record, trial)
+        if bench.trouble is not None:
+            self.observer.warn(bench.trouble)
         for score in sorted(scored.values(), key=lambda s: s.index):
             self.ledger.enter_score(record, score)
             self.observer.image_scored(score)
@@ -244,9 +249,24 @@ class _Run:
                 request.dataset,
                 request.models[model_index],
                 request.fit,
-                request.fidelity_protocol,
+                request.fidelity_rules,
             )
         return self.images[model_index]
+
+    def _host_too(
+        self,
+        bench: ImageBench,
+        spec: TrialSpec,
+        record: PlannedRecord,
+        loaded: Mapping[int, list[memoryview]],
+    ) -> None:
+        """Ready the bench for a record's batch: the host's outputs, and where outputs are kept."""
+        folder = self.prepared.request.images.keep_outputs
+        bench.keep = folder / output_folder(record, bench.model) if folder else None
+        bench.trouble = None
+        host_run = self.host_side.run(self._bench(record), spec, record, loaded, bench.host_outputs)
+        if host_run is not None:
+            self.ledger.note_host_run(record, host_run)
 
     def finish(self, *, finished: bool) -> tuple[Record, ...]:
         """Note the conditions after, name the images that never ran, derive and seal."""
