@@ -72,7 +72,7 @@ def test_metrics_of_a_csv_table_and_of_json() -> None:
         "psnr": {"a": 22.5, "b": None},
         "ssim": {"a": 0.9, "b": None},
     }
-    shown = '{"rows": [{"team": {"value": "a", "text": "a"}, "psnr": {"value": 22.5, "text": "22.50"}}]}'
+    shown = '{"rows": [{"team": {"value": "a"}, "psnr": {"value": 22.5, "text": "22.50"}}]}'
     assert parse_metrics(shown, "t.json") == {"psnr": {"a": 22.5}}
     plain = '{"rows": [{"Method": "a", "LPIPS": 0.25}]}'
     assert parse_metrics(plain, "t.json") == {"lpips": {"a": 0.25}}

@@ -4,13 +4,23 @@ import csv
 import io
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from bokehbench.errors import UsageError
-from bokehbench.report import FORMATS, Cell, Column, Table, build_table, render
+from bokehbench.report import (
+    FORMATS,
+    Cell,
+    Column,
+    Table,
+    build_challenge_table,
+    build_table,
+    render,
+)
+from bokehbench.report.codabench import left_out
 from bokehbench.report.json import to_json
 from bokehbench.report.terminal import renderable
 from tests.support.evidence import failed_trial, quick_record
@@ -39,7 +49,10 @@ def _terminal(table: Table, width: int = 120) -> str:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("name", FORMATS)
+TEXTS = [name for name in FORMATS if name != "codabench"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_control_characters_and_one_last_newline(name: str) -> None:
     text = render(TABLE, name)
     if name != "json":
@@ -50,7 +63,7 @@ def test_no_control_characters_and_one_last_newline(name: str) -> None:
 
 
 def test_unknown_formats_are_refused() -> None:
-    with pytest.raises(UsageError, match="use one of markdown, csv, latex, json"):
+    with pytest.raises(UsageError, match="use one of markdown, csv, latex, json, html, codabench"):
         render(TABLE, "terminal")
     with pytest.raises(UsageError):
         render(TABLE, "../cells")
@@ -148,6 +161,24 @@ def test_terminal_takes_brackets_as_text() -> None:
     assert "[red]PyNET[/red] [21]" in _terminal(table)
 
 
+@pytest.mark.parametrize("width", [30, 44, 60, 79, 100, 140])
+def test_terminal_puts_columns_that_do_not_fit_below(width: int) -> None:
+    table = build_challenge_table(
+        [
+            quick_record("gpu", label="x" * 30, psnr=22.76, ms=112),
+            quick_record("xnnpack", label="x" * 30, psnr=22.76, ms=12879),
+        ]
+    )
+    lines = _terminal(table, width).splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(lines).split()
+    for whole in ("12879(1)", "112", "22.76", "0.8652"):
+        assert whole in words
+    # Every part begins with the rows' names.
+    parts = sum(line.split() == ["Team"] or line.startswith(" Team") for line in lines)
+    assert parts == 1 if width >= 100 else parts > 1
+
+
 def test_terminal_never_breaks_a_number() -> None:
     records = [
         quick_record("gpu", label="x" * 60, psnr=22.76, trials=[failed_trial("gpu")]),
@@ -165,10 +196,124 @@ def test_a_whole_table_in_every_format(tmp_path: Path) -> None:
         quick_record("xnnpack", psnr=22.0),
     ]
     table = build_table(records)
-    for name in FORMATS:
+    for name in TEXTS:
         text = render(table, name)
         (tmp_path / name).write_text(text, encoding="utf-8")
         assert "Error" in text
         assert "N.A." in text
     assert r"100\% \textbar{} of\_it \& more" in render(table, "latex")
     assert r"100% \| of\_it \& more" in render(table, "markdown")
+
+
+BEST = Table(
+    title="Best",
+    columns=(Column("team", "Team", numeric=False), Column("psnr", "PSNR", better="high")),
+    rows=(
+        (Cell("a", "a"), Cell(22.5, "22.50", (1,), best=True)),
+        (Cell("b", "b"), Cell(21.0, "21.00")),
+    ),
+    footnotes=("note",),
+)
+
+
+def test_best_values_are_bold() -> None:
+    assert r"a & \textbf{22.50}\textsuperscript{1} \\" in render(BEST, "latex")
+    assert "| a | **22.50**<sup>1</sup> |" in render(BEST, "markdown")
+    assert "<strong>22.50</strong>" in render(BEST, "html")
+    assert to_json(BEST)["rows"][0]["psnr"]["best"] is True
+    assert "best" not in to_json(BEST)["rows"][1]["psnr"]
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    console.print(renderable(BEST))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    assert "\x1b[1m22.50\x1b[0m" in file.getvalue()
+
+
+class _Reader(HTMLParser):
+    """Checks that tags nest, and collects what tests ask about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.scopes: list[str] = []
+        self.tags: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key == "id":
+                self.ids.append(value or "")
+            if key == "href":
+                self.links.append(value or "")
+            if key == "scope":
+                self.scopes.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def _read(text: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_html() -> None:
+    text = render(TABLE, "html")
+    reader = _read(text)
+    # Hostile names are text, never tags.
+    assert set(reader.tags) == {
+        "section", "style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td",
+        "sup", "a", "ol", "li", "p",
+    }  # fmt: skip
+    shown = "".join(reader.text)
+    assert 'a|b&c_d#e%f$g{h}~^\\<i>[j]*`"' in shown
+    assert "multi line | " in shown
+    assert reader.scopes.count("col") == 2
+    assert reader.scopes.count("row") == 4
+    assert len(set(reader.ids)) == len(reader.ids)
+    # Every footnote that is pointed at is there.
+    assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
+    assert len(reader.links) == 4
+    for outside in ("http", "<script", "src=", "@import", "url("):
+        assert outside not in text
+
+
+def test_html_fragments_share_a_page() -> None:
+    both = _read(render(TABLE, "html") + render(BEST, "html"))
+    assert len(set(both.ids)) == len(both.ids)
+
+
+def test_html_without_notes() -> None:
+    bare = Table(title="t", columns=(Column("a", "A"),), rows=())
+    assert '<div class="notes">' not in render(bare, "html")
+
+
+def test_codabench() -> None:
+    table = build_challenge_table(
+        [quick_record("gpu", label="a", psnr=22.76, ms=28.1), quick_record("xnnpack", label="a")]
+    )
+    made = json.loads(render(table, "codabench"))
+    assert made["gpu_ms"] == 28.1
+    assert made["cpu_ms"] == 20.0
+    assert made["score"] == pytest.approx(73.9, abs=0.01)
+    assert all(isinstance(value, float) for value in made.values())
+    assert set(made) == {"size_mib", "psnr", "ssim", "cpu_ms", "gpu_ms", "score"}
+    assert left_out(table) == ["lpips (N.A.)"]
+
+
+def test_codabench_takes_one_submission() -> None:
+    records = [quick_record("gpu", label=name, psnr=22.0) for name in ("a", "b")]
+    with pytest.raises(UsageError, match="choose one with --name: a, b"):
+        render(build_table(records), "codabench")
+    with pytest.raises(UsageError, match="there is none"):
+        render(build_table([]), "codabench")

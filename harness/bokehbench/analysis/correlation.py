@@ -44,8 +44,9 @@ def correlations(
         opinion: method -> mean opinion score.
         metrics: metric -> method -> value, None where it has none.
     """
+    known = {name: v for name, v in metrics.items() if any(x is not None for x in v.values())}
     return tuple(
-        _one(name, kind, opinion, values) for name, values in metrics.items() for kind in INTERVALS
+        _one(name, kind, opinion, values) for name, values in known.items() for kind in INTERVALS
     )
 
 
