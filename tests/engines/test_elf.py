@@ -40,7 +40,7 @@ def test_facts_of_an_android_library(tmp_path: Path, tflite: bytes) -> None:
         (Elf(abi="armeabi-v7a"), "built for 32-bit ARM, which android arm64-v8a can't load"),
         (Elf(needs="libc.so.6"), "built for linux, not for android"),
         (Elf(interpreter="/system/bin/linker64"), "a program, where a shared library is needed"),
-        (Elf(functions=("TfLiteVersion",)), "lacks TfLiteModelCreateFromFile, TfLiteModelDelete"),
+        (Elf(functions=("TfLiteVersion",)), "lacks TfLiteModelCreateFromFile, TfLiteInt"),
     ],
 )
 def test_what_does_not_fit_is_called_by_name(

@@ -64,6 +64,8 @@ def test_only_safe_addresses_are_asked() -> None:
     for address in ("http://example.com/x", "ftp://127.0.0.1/x", "example.com", "file:///etc"):
         with pytest.raises(EngineError, match="not an https:// address"):
             release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", address)
+    with pytest.raises(EngineError, match="not an address"):
+        release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", "https://[::1")
     url = release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", "http://127.0.0.1:80/a/")
     assert url == "http://127.0.0.1:80/a/2.3.0/android_arm64/libLiteRt.so"
 

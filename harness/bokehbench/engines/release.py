@@ -33,7 +33,10 @@ def release_url(item: Item, version: str, abi: str, file: str, address: str | No
             "your own with --from FILE"
         )
     base = address or catalog().addresses[place.address]
-    parts = urlsplit(base)
+    try:
+        parts = urlsplit(base)
+    except ValueError as error:
+        raise EngineError(f"{base}: not an address: {error}") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
         raise EngineError(f"{base}: not an https:// address; what came over it could be anything")
     path = place.path.format(version=version, folder=place.folders[abi], file=file)
