@@ -89,6 +89,20 @@ int unlinkat(int folder, const char *path, int flags);
 pid_t getpid(void);
 void _exit(int code) __attribute__((noreturn));
 
+/* dirent.h: off64_t and ino64_t, 64 bits on both ABIs */
+typedef struct DIR DIR;
+struct dirent {
+    uint64_t d_ino;
+    int64_t d_off;
+    unsigned short d_reclen;
+    unsigned char d_type;
+    char d_name[256];
+};
+_Static_assert(offsetof(struct dirent, d_name) == 19, "what the kernel writes");
+DIR *fdopendir(int fd);
+struct dirent *readdir(DIR *folder);
+int closedir(DIR *folder);
+
 /* signal.h; numbers: asm-generic/signal.h, which x86 repeats; sigset_t: bits/signal_types.h, the
  * kernel's 64 bits */
 typedef void (*sighandler_t)(int);

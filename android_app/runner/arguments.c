@@ -2,13 +2,21 @@
 
 #include "number.h"
 
-enum { MAX_RUNS = 1000000, MAX_MS = 7 * 24 * 3600 * 1000, MAX_THREADS = 1024 };
+enum {
+    MAX_RUNS = 1000000,
+    MAX_MS = 7 * 24 * 3600 * 1000,
+    MAX_THREADS = 1024,
+    MAX_PARTITIONS = 1000000,
+    MAX_TOKEN = 64,
+};
 
 enum key {
     KEY_MANIFEST, KEY_DEADLINE_MS, KEY_ENGINE, KEY_ENGINE_LIBRARY, KEY_ENGINE_FOLDER,
     KEY_MODEL, KEY_SIGNATURE, KEY_BACKEND, KEY_THREADS, KEY_PRECISION, KEY_CORE_MASK,
     KEY_MODE, KEY_WARMUPS, KEY_RUNS, KEY_MIN_RUNS, KEY_MAX_MS, KEY_INPUTS, KEY_OUTPUTS,
-    KEY_IMAGE_OUTPUT, KEY_OUT, KEY_ROUNDING, KEY_OUTPUT_FORMAT, KEY_IN, /* in0 */
+    KEY_IMAGE_OUTPUT, KEY_OUT, KEY_ROUNDING, KEY_OUTPUT_FORMAT, KEY_GPU_BACKEND,
+    KEY_GPU_PREFERENCE, KEY_MAX_PARTITIONS, KEY_CACHE, KEY_CACHE_DIR, KEY_CACHE_TOKEN,
+    KEY_IN, /* in0 */
     KEYS = KEY_IN + MAX_TENSORS
 };
 
@@ -16,14 +24,17 @@ static const char *const NAMES[KEY_IN] = {
     "manifest", "deadline_ms", "engine", "engine_library", "engine_folder",
     "model", "signature", "backend", "threads", "precision", "core_mask",
     "mode", "warmups", "runs", "min_runs", "max_ms", "inputs", "outputs",
-    "image_output", "out", "rounding", "output_format",
+    "image_output", "out", "rounding", "output_format", "gpu_backend",
+    "gpu_preference", "max_partitions", "cache", "cache_dir", "cache_token",
 };
 
-static void key_name(size_t key, char name[16]) {
+enum { NAME = 24 };
+
+static void key_name(size_t key, char name[NAME]) {
     if (key < KEY_IN) {
-        snprintf(name, 16, "%s", NAMES[key]);
+        snprintf(name, NAME, "%s", NAMES[key]);
     } else {
-        snprintf(name, 16, "in%u", (unsigned)(key - KEY_IN));
+        snprintf(name, NAME, "in%u", (unsigned)(key - KEY_IN));
     }
 }
 
@@ -35,7 +46,7 @@ static bool collect(int count, char **words, const char *values[KEYS],
         size_t length = equals == NULL ? 0 : (size_t)(equals - words[i]);
         size_t key = 0;
         for (; key < KEYS; key++) {
-            char name[16];
+            char name[NAME];
             key_name(key, name);
             if (equals != NULL && strlen(name) == length &&
                 strncmp(words[i], name, length) == 0) {
@@ -54,7 +65,7 @@ static bool collect(int count, char **words, const char *values[KEYS],
 }
 
 static bool wrong(size_t key, const char *value, struct failure *failure) {
-    char name[16];
+    char name[NAME];
     key_name(key, name);
     return fail(failure, FAILURE_USAGE, "%s=%.200s is not a value of %s", name, value, name);
 }
@@ -116,6 +127,33 @@ static bool take_choices(const char *const values[KEYS], struct arguments *argum
     return true;
 }
 
+static bool take_gpu(const char *const values[KEYS], struct engine_setup *setup,
+                     struct failure *failure) {
+    static const char *const API[] = {"auto", "opencl", "opengl", "webgpu", NULL};
+    static const char *const PREFERENCE[] = {"fast_single_answer", "sustained_speed", NULL};
+    static const char *const CACHE[] = {"none", "cold", "warm", NULL};
+    int api, preference, cache;
+    if (!take_choice(values, KEY_GPU_BACKEND, API, &api, failure) ||
+        !take_choice(values, KEY_GPU_PREFERENCE, PREFERENCE, &preference, failure) ||
+        !take_choice(values, KEY_CACHE, CACHE, &cache, failure) ||
+        !take_size(values, KEY_MAX_PARTITIONS, 1, MAX_PARTITIONS, &setup->max_partitions,
+                   failure) ||
+        !take_text(values, KEY_CACHE_DIR, &setup->cache_dir, failure) ||
+        !take_text(values, KEY_CACHE_TOKEN, &setup->cache_token, failure)) {
+        return false;
+    }
+    setup->gpu_api = (enum gpu_api)api;
+    setup->gpu_preference = (enum gpu_preference)preference;
+    setup->cache = (enum cache_use)cache;
+    if (cache != CACHE_NONE && strcmp(setup->cache_dir, "-") == 0) {
+        return wrong(KEY_CACHE_DIR, values[KEY_CACHE_DIR], failure);
+    }
+    const char *token = setup->cache_token;
+    bool none = cache == CACHE_NONE && strcmp(token, "-") == 0;
+    return none || is_hexadecimal(token, MAX_TOKEN) ||
+           wrong(KEY_CACHE_TOKEN, token, failure);
+}
+
 static bool take_numbers(const char *const values[KEYS], struct arguments *arguments,
                          struct failure *failure) {
     struct engine_setup *setup = &arguments->setup;
@@ -144,7 +182,7 @@ static bool take_numbers(const char *const values[KEYS], struct arguments *argum
 static bool take_tensors(const char *const values[KEYS], struct arguments *arguments,
                          struct failure *failure) {
     for (size_t i = 0; i < MAX_TENSORS; i++) {
-        char name[16];
+        char name[NAME];
         key_name(KEY_IN + i, name);
         bool wanted = i < arguments->setup.inputs;
         if (wanted != (values[KEY_IN + i] != NULL)) {
@@ -163,7 +201,7 @@ bool arguments_parse(int count, char **words, struct arguments *arguments,
                      struct failure *failure) {
     const char *values[KEYS];
     memset(arguments, 0, sizeof *arguments);
-    if (count < 2 || strcmp(words[1], "1") != 0) {
+    if (count < 2 || strcmp(words[1], RUNNER_PROTOCOL_TEXT) != 0) {
         return fail(failure, FAILURE_PROTOCOL_MISMATCH, "protocol %.40s asked for, this is %d",
                     count < 2 ? "none" : words[1], RUNNER_PROTOCOL);
     }
@@ -181,6 +219,7 @@ bool arguments_parse(int count, char **words, struct arguments *arguments,
            take_text(values, KEY_ENGINE_FOLDER, &arguments->setup.folder, failure) &&
            take_text(values, KEY_MODEL, &arguments->setup.model, failure) &&
            take_choices(values, arguments, failure) &&
+           take_gpu(values, &arguments->setup, failure) &&
            take_numbers(values, arguments, failure) &&
            take_tensors(values, arguments, failure);
 }

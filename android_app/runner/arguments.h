@@ -6,7 +6,8 @@
 #include "engine.h"
 #include "tensor.h"
 
-#define RUNNER_PROTOCOL 1
+#define RUNNER_PROTOCOL 2
+#define RUNNER_PROTOCOL_TEXT "2"
 
 enum mode { MODE_TIME, MODE_IMAGES };
 

@@ -76,17 +76,17 @@ static void read_replacement(struct log_line line, struct delegation *delegation
     uint64_t subgraph;
     memset(&found, 0, sizeof found);
     const char *name = find(line.text, line.length, "with delegate (");
-    if (name == NULL || !number_after(line, "replacing ", &found.replaced) ||
-        !number_after(line, " out of ", &found.total)) {
+    if (name == NULL || !number_after(line, "replacing ", &found.replaced)) {
         return;
     }
+    found.has_total = number_after(line, " out of ", &found.total);
     name += strlen("with delegate (");
     const char *end = name;
     while (end < line.text + line.length && *end != ')') {
         end++;
     }
     copy(name, end, found.delegate, sizeof found.delegate);
-    number_after(line, "yielding ", &found.partitions);
+    found.has_partitions = number_after(line, "yielding ", &found.partitions);
     found.subgraph = number_after(line, "for subgraph ", &subgraph) ? (int64_t)subgraph : -1;
     size_t place = 0; /* shapes that change make the engine say it again */
     while (place < delegation->replacements &&
@@ -124,11 +124,70 @@ static void read_adapter(struct log_line line, struct delegation *delegation) {
     }
 }
 
-static void read_line(struct log_line line, struct delegation *delegation) {
-    static const char *const TELLING[] = {"delegate", "operations will run", "adapter",
-                                          "accelerator", "falling back", "not supported",
-                                          "unsupported", "opencl", "opengl", "webgpu",
-                                          "vulkan", "unresolved", "error", NULL};
+/* Which interface a GPU delegate set up: TFLite's "Initialized OpenCL-based API from serialized
+ * data.", LiteRT's "Initializing WebGPU-based API from graph." and its delegates' names. */
+static void read_gpu_api(struct log_line line, struct delegation *delegation) {
+    static const char *const OPENCL[] = {"initialized opencl-based api",
+                                         "initializing opencl-based api", "(litert_cl)", NULL};
+    static const char *const OPENGL[] = {"initialized opengl-based api",
+                                         "initializing opengl-based api", "(litert_opengl)", NULL};
+    static const char *const WEBGPU[] = {"initializing webgpu-based api",
+                                         "initialized webgpu-based api", "(litert_webgpu)", NULL};
+    delegation->opencl = delegation->opencl || has_any(line, OPENCL);
+    delegation->opengl = delegation->opengl || has_any(line, OPENGL);
+    delegation->webgpu = delegation->webgpu || has_any(line, WEBGPU);
+    if (has(line, "opencl-based api from serialized data")) {
+        delegation->from_cache = CACHE_TAKEN;
+    } else if (has(line, "initialized opencl-based api")) {
+        delegation->from_cache = CACHE_LEFT;
+    }
+}
+
+static bool lines_equal(struct log_line a, struct log_line b) {
+    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+}
+
+static void trim(struct log_line *line) {
+    while (line->length > 0 && line->text[0] == ' ') {
+        line->text++;
+        line->length--;
+    }
+    while (line->length > 0 && line->text[line->length - 1] == ' ') {
+        line->length--;
+    }
+}
+
+/* One line of the list of refused operations; false: the list is over. */
+static bool read_unsupported(struct log_line line, struct delegation *delegation) {
+    static const char *const OTHER[] = {"operations will run on", "info: ", "error: ",
+                                        "warning: ", "verbose: ", NULL};
+    struct unsupported_op found = {line, {line.text + line.length, 0}};
+    size_t colon = 0;
+    while (colon < line.length && line.text[colon] != ':') {
+        colon++;
+    }
+    if (has_any(line, OTHER)) {
+        return false;
+    }
+    if (colon < line.length) {
+        found.op.length = colon;
+        found.reason = (struct log_line){line.text + colon + 1, line.length - colon - 1};
+    }
+    trim(&found.op);
+    trim(&found.reason);
+    size_t place = 0; /* a second attempt says it again */
+    while (place < delegation->unsupported_ops &&
+           !(lines_equal(delegation->unsupported_op[place].op, found.op) &&
+             lines_equal(delegation->unsupported_op[place].reason, found.reason))) {
+        place++;
+    }
+    if (found.op.length > 0 && place == delegation->unsupported_ops && place < MAX_UNSUPPORTED) {
+        delegation->unsupported_op[delegation->unsupported_ops++] = found;
+    }
+    return true;
+}
+
+static void read_troubles(struct log_line line, struct delegation *delegation) {
     static const char *const NO_ACCELERATOR[] = {
         "no adapters found", "failed to get adapter", "no adapter", "no gpu accelerator",
         "could not load gpu", "failed to load gpu", "no usable accelerator",
@@ -136,19 +195,17 @@ static void read_line(struct log_line line, struct delegation *delegation) {
     static const char *const UNSUPPORTED[] = {"not supported", "unsupported", NULL};
     static const char *const UNRESOLVED[] = {"unresolved custom op", "didn't find op for builtin",
                                              NULL};
-    if (has(line, NEXT_ATTEMPT)) {
-        delegation->replacements = 0;
-        delegation->split = false;
-        return;
-    }
-    delegation->talks = delegation->talks || has(line, "info:");
-    delegation->xnnpack = delegation->xnnpack || has(line, "created tensorflow lite xnnpack");
     delegation->no_accelerator = delegation->no_accelerator || has_any(line, NO_ACCELERATOR);
     delegation->unsupported = delegation->unsupported || has_any(line, UNSUPPORTED);
     delegation->unresolved = delegation->unresolved || has_any(line, UNRESOLVED);
-    read_replacement(line, delegation);
-    read_split(line, delegation);
-    read_adapter(line, delegation);
+}
+
+static void keep_line(struct log_line line, struct delegation *delegation) {
+    static const char *const TELLING[] = {"delegate", "operations will run", "adapter",
+                                          "accelerator", "falling back", "not supported",
+                                          "unsupported", "opencl", "opengl", "webgpu",
+                                          "vulkan", "unresolved", "error", "serialized data",
+                                          NULL};
     if (delegation->lines < MAX_LOG_LINES && has_any(line, TELLING) &&
         !has(line, "tensor buffer handler")) {
         struct log_line *kept = &delegation->line[delegation->lines++];
@@ -157,15 +214,33 @@ static void read_line(struct log_line line, struct delegation *delegation) {
     }
 }
 
+static void read_line(struct log_line line, struct delegation *delegation) {
+    delegation->talks = delegation->talks || has(line, "info:");
+    delegation->xnnpack = delegation->xnnpack || has(line, "created tensorflow lite xnnpack");
+    read_troubles(line, delegation);
+    read_gpu_api(line, delegation);
+    read_replacement(line, delegation);
+    read_split(line, delegation);
+    read_adapter(line, delegation);
+    keep_line(line, delegation);
+}
+
 void delegation_read(const char *text, size_t length, struct delegation *delegation) {
+    bool listing = false; /* refused operations */
     memset(delegation, 0, sizeof *delegation);
     for (size_t start = 0; start < length;) {
         size_t end = start;
         while (end < length && text[end] != '\n' && text[end] != '\r') {
             end++;
         }
-        if (end > start) {
-            read_line((struct log_line){text + start, end - start}, delegation);
+        struct log_line line = {text + start, end - start};
+        if (has(line, NEXT_ATTEMPT)) {
+            delegation->replacements = 0;
+            delegation->split = false;
+        } else if (line.length > 0) {
+            listing = listing && read_unsupported(line, delegation);
+            listing = listing || has(line, "operations are not supported by");
+            read_line(line, delegation);
         }
         start = end + 1;
     }
@@ -180,10 +255,19 @@ bool delegation_nodes(const struct delegation *delegation, const char *part, boo
         if ((find(one->delegate, strlen(one->delegate), part) != NULL) == holds) {
             memcpy(sum->delegate, one->delegate, sizeof sum->delegate);
             sum->replaced += one->replaced;
+            sum->has_total = one->has_total && (sum->has_total || !any);
             sum->total += one->total;
+            sum->has_partitions = one->has_partitions && (sum->has_partitions || !any);
             sum->partitions += one->partitions;
             any = true;
         }
     }
     return any;
+}
+
+const char *delegation_gpu_api(const struct delegation *delegation) {
+    return delegation->opengl   ? "OpenGL"
+           : delegation->opencl ? "OpenCL"
+           : delegation->webgpu ? "WebGPU"
+                                : NULL;
 }

@@ -1,6 +1,7 @@
 #include "litert_session.h"
 
 #include "files.h"
+#include "proof.h"
 
 bool litert_failed(struct failure *failure, enum failure_code code, int status,
                    const char *what) {
@@ -80,36 +81,10 @@ static bool open_model(struct litert_session *session, const struct engine_setup
     return true;
 }
 
-/* Options are TOML text in memory that the engine frees. */
-static bool add_options(const struct litert_api *api, void *options, const char *id,
-                        const char *toml, struct failure *failure) {
-    size_t size = strlen(toml) + 1;
-    char *payload = malloc(size);
-    void *opaque = NULL;
-    if (payload == NULL) {
-        return fail_memory(failure, size, "options");
-    }
-    memcpy(payload, toml, size);
-    int status = api->CreateOpaqueOptions(id, payload, free, &opaque);
-    if (status == LITERT_OK) {
-        status = api->AddOpaqueOptions(options, opaque);
-    }
-    return status == LITERT_OK || litert_failed(failure, FAILURE_INTERNAL, status, id);
-}
-
 static bool compile(struct litert_session *session, const struct engine_setup *setup,
                     int accelerators, int *status, struct failure *failure) {
     const struct litert_api *api = &session->api;
-    /* LiteRtCpuKernelMode: 0 delegate, 2 the engine's own optimised kernels.
-     * LiteRtDelegatePrecision: 0 default, 1 fp16, 2 fp32. wait_type 1: passive. */
-    char cpu[64], gpu[64];
     void *options = NULL;
-    snprintf(cpu, sizeof cpu, "num_threads = %u\nkernel_mode = %d\n", (unsigned)setup->threads,
-             setup->backend == BACKEND_CPU ? 2 : 0);
-    snprintf(gpu, sizeof gpu, "precision = %d\nwait_type = 1\n",
-             setup->precision == PRECISION_FP16   ? 1
-             : setup->precision == PRECISION_FP32 ? 2
-                                                  : 0);
     *status = api->CreateOptions(&options);
     if (*status == LITERT_OK) {
         *status = api->SetOptionsHardwareAccelerators(options, accelerators);
@@ -117,10 +92,7 @@ static bool compile(struct litert_session *session, const struct engine_setup *s
     if (*status != LITERT_OK) {
         return litert_failed(failure, FAILURE_INTERNAL, *status, "options");
     }
-    if (((accelerators & LITERT_CPU) != 0 &&
-         !add_options(api, options, "xnnpack", cpu, failure)) ||
-        ((accelerators & LITERT_GPU) != 0 &&
-         !add_options(api, options, "gpu_options", gpu, failure))) {
+    if (!litert_add_options(api, options, setup, accelerators, failure)) {
         return false;
     }
     *status = api->CreateCompiledModel(session->environment, session->model, options,
@@ -133,8 +105,8 @@ static bool load(void *opaque, const struct engine_setup *setup, struct engine_r
                  struct failure *failure) {
     struct litert_session *session = opaque;
     int status = LITERT_OK;
-    report->cache = "none"; /* no serialisation folder is given to the engine */
-    if (!open_environment(session, setup->folder, failure) ||
+    if (!litert_check_options(setup, failure) ||
+        !open_environment(session, setup->folder, failure) ||
         !open_model(session, setup, failure)) {
         return false;
     }
@@ -148,38 +120,6 @@ static bool load(void *opaque, const struct engine_setup *setup, struct engine_r
         compiled = compile(session, setup, LITERT_GPU | LITERT_CPU, &status, failure);
     }
     return compiled && litert_make_tensors(session, setup, report, failure);
-}
-
-/* The first error of the log, for a message that is read without the log. */
-static void explain(const struct delegation *delegation, struct failure *failure) {
-    bool more = false;
-    for (size_t i = 0; i < delegation->lines; i++) {
-        const struct log_line *line = &delegation->line[i];
-        size_t used = strlen(failure->message);
-        if (more || strncmp(line->text, "ERROR", 5) == 0) {
-            snprintf(failure->message + used, sizeof failure->message - used, "; %.*s",
-                     (int)line->length, line->text);
-            if (more || line->text[line->length - 1] != ':') {
-                return;
-            }
-            more = true; /* "Following operations are not supported by GPU delegate:" */
-        }
-    }
-}
-
-static bool refine(const struct engine_setup *setup, const struct delegation *delegation,
-                   struct failure *failure) {
-    if (delegation->unresolved) {
-        failure->code = FAILURE_OP_UNSUPPORTED;
-    } else if (failure->code == FAILURE_DELEGATE_FAILED) {
-        if (setup->backend == BACKEND_GPU && delegation->no_accelerator) {
-            failure->code = FAILURE_BACKEND_UNAVAILABLE;
-        } else if (delegation->unsupported) {
-            failure->code = FAILURE_OP_UNSUPPORTED;
-        }
-    }
-    explain(delegation, failure);
-    return false;
 }
 
 static bool prove_gpu(struct litert_session *session, const struct delegation *delegation,
@@ -201,7 +141,7 @@ static bool prove_gpu(struct litert_session *session, const struct delegation *d
              delegation->unsupported && !delegation->no_accelerator ? FAILURE_OP_UNSUPPORTED
                                                                     : FAILURE_BACKEND_UNAVAILABLE,
              "nothing proves that the GPU runs a part of the model");
-        explain(delegation, failure);
+        proof_explain(delegation, failure);
         return false;
     }
     if (told) {
@@ -248,13 +188,15 @@ static bool prove(void *opaque, const struct engine_setup *setup,
     struct litert_session *session = opaque;
     struct replacement nodes;
     if (failure->code != FAILURE_NONE) {
-        return refine(setup, delegation, failure);
+        return proof_refine(setup, delegation, failure);
     }
     bool gpu = setup->backend == BACKEND_GPU;
     bool has_nodes = delegation_nodes(delegation, "xnnpack", !gpu, &nodes);
+    proof_shares(delegation, report);
     if (has_nodes) {
         snprintf(report->delegate, sizeof report->delegate, "%s", nodes.delegate);
-        report->has_nodes = report->has_partitions = true;
+        report->has_nodes = nodes.has_total;
+        report->has_partitions = nodes.has_partitions;
         report->delegated_nodes = nodes.replaced;
         report->total_nodes = nodes.total;
         report->partitions = nodes.partitions;
@@ -264,7 +206,8 @@ static bool prove(void *opaque, const struct engine_setup *setup,
         report->total_nodes = delegation->gpu_nodes + delegation->cpu_nodes;
     }
     if (gpu) {
-        return prove_gpu(session, delegation, has_nodes, &nodes, report, failure);
+        return proof_gpu_api(setup, delegation, failure) &&
+               prove_gpu(session, delegation, has_nodes, &nodes, report, failure);
     }
     return prove_cpu(session, setup, delegation, has_nodes, report, failure);
 }
@@ -296,4 +239,5 @@ static bool run(void *opaque, struct failure *failure) {
     return status == LITERT_OK || litert_failed(failure, FAILURE_INVOKE_FAILED, status, "run");
 }
 
-const struct engine ENGINE_LITERT = {"litert", open_engine, load, prove, lock, unlock, run};
+const struct engine ENGINE_LITERT = {"litert", "lock_write+run+lock_read",
+                                     open_engine, load, prove, lock, unlock, run};

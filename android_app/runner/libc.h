@@ -7,6 +7,7 @@
  *   text     snprintf vsnprintf strtod
  *   files    openat close read write lseek
  *            renameat unlinkat dup dup2
+ *   folders  fdopendir readdir closedir
  *   process  getpid _exit signal sigemptyset sigaddset sigprocmask setitimer
  *            sched_setaffinity sched_getaffinity getrusage clock_gettime prctl
  *   loading  dlopen dlsym dlerror
@@ -18,6 +19,7 @@
 #define _GNU_SOURCE /* sched_setaffinity */
 #endif
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -22,7 +22,6 @@ enum litert_accelerator { LITERT_CPU = 1, LITERT_GPU = 2 };
 enum litert_lock { LITERT_LOCK_READ = 0, LITERT_LOCK_WRITE = 1 };
 enum litert_any_type { LITERT_ANY_INT = 2, LITERT_ANY_STRING = 8 };
 enum litert_environment_tag { LITERT_TAG_LIBRARY_FOLDER = 22, LITERT_TAG_LOG_SEVERITY = 25 };
-enum litert_element { LITERT_FLOAT32 = 1, LITERT_UINT8 = 3, LITERT_INT8 = 9 };
 
 struct litert_layout {
     unsigned rank : 7;

@@ -1,56 +1,30 @@
+#include "library.h"
 #include "litert_abi.h"
-
-/* dlsym gives an object pointer; ISO C wants the bytes copied into the function pointer. */
-static bool bind(void *library, const char *name, void *function) {
-    void *symbol = dlsym(library, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
-
-static void note_missing(const char *name, char *missing, size_t size) {
-    size_t used = strlen(missing);
-    snprintf(missing + used, size - used, "%s%s", used == 0 ? "" : " ", name);
-}
-
-static bool open_library(const char *path, void **library, struct failure *failure) {
-    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return fail(failure, FAILURE_ENGINE_MISSING, "%s: %s", path, strerror(errno));
-    }
-    close(fd);
-    /* Global: accelerator libraries look for the engine's functions. */
-    *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-    if (*library == NULL) {
-        const char *reason = dlerror();
-        return fail(failure, FAILURE_ENGINE_UNSUPPORTED, "%s",
-                    reason == NULL ? "dlopen failed" : reason);
-    }
-    return true;
-}
 
 bool litert_bind(const char *path, struct litert_api *api, struct failure *failure) {
     void *library;
-    char missing[600] = "";
+    struct missing missing = {""};
     memset(api, 0, sizeof *api);
-    if (!open_library(path, &library, failure)) {
+    if (!library_open(path, &library, failure)) {
         return false;
     }
 #define X(name, parameters)                                                                    \
-    if (!bind(library, "LiteRt" #name, &api->name)) {                                          \
-        note_missing("LiteRt" #name, missing, sizeof missing);                                 \
+    if (!library_bind(library, "LiteRt" #name, &api->name)) {                                  \
+        missing_note(&missing, "LiteRt" #name);                                                \
     }
     LITERT_REQUIRED(X)
 #undef X
-#define X(name, parameters) bind(library, "LiteRt" #name, &api->name);
+#define X(name, parameters) library_bind(library, "LiteRt" #name, &api->name);
     LITERT_OPTIONAL(X)
 #undef X
     bool new_model = dlsym(library, "LiteRtCreateModelFromFd") != NULL;
-    if (new_model ? !bind(library, "LiteRtCreateModelFromFile", &api->CreateModelFromFile)
-                  : !bind(library, "LiteRtCreateModelFromFile", &api->CreateModelFromFileOld)) {
-        note_missing("LiteRtCreateModelFromFile", missing, sizeof missing);
+    static const char CREATE[] = "LiteRtCreateModelFromFile";
+    if (new_model ? !library_bind(library, CREATE, &api->CreateModelFromFile)
+                  : !library_bind(library, CREATE, &api->CreateModelFromFileOld)) {
+        missing_note(&missing, CREATE);
     }
-    if (missing[0] != '\0') {
-        return fail(failure, FAILURE_ENGINE_UNSUPPORTED, "%s lacks %s", path, missing);
+    if (missing.names[0] != '\0') {
+        return fail(failure, FAILURE_ENGINE_UNSUPPORTED, "%s lacks %s", path, missing.names);
     }
     if (dlsym(library, "LiteRtCreateCpuOptions") != NULL) {
         return fail(failure, FAILURE_ENGINE_UNSUPPORTED,

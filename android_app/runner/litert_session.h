@@ -22,6 +22,13 @@ struct litert_session {
 bool litert_failed(struct failure *failure, enum failure_code code, int status,
                    const char *what);
 
+/* Refuses what LiteRT has no option for. */
+bool litert_check_options(const struct engine_setup *setup, struct failure *failure);
+/* Options of the accelerators (enum litert_accelerator) that may run the model. */
+bool litert_add_options(const struct litert_api *api, void *options,
+                        const struct engine_setup *setup, int accelerators,
+                        struct failure *failure);
+
 /* Describes the tensors, resizes inputs that differ from the setup, makes the buffers. */
 bool litert_make_tensors(struct litert_session *session, const struct engine_setup *setup,
                          struct engine_report *report, struct failure *failure);

@@ -1,22 +1,5 @@
 #include "litert_session.h"
 
-static const char *element_name(int32_t element) {
-    /* litert/c/litert_model_types.h, which takes TFLite's own numbers */
-    static const char *const NAMES[] = {
-        "none", "float32", "int32", "uint8", "int64", "string", "bool", "int16", "complex64",
-        "int8", "float16", "float64", "complex128", "uint64", "resource", "variant", "uint32",
-        "uint16", "int4", "bfloat16", "int2"};
-    return element >= 0 && (size_t)element < sizeof NAMES / sizeof NAMES[0] ? NAMES[element]
-                                                                            : "unknown";
-}
-
-static enum element_type element_type(int32_t element) {
-    return element == LITERT_FLOAT32 ? TYPE_FLOAT32
-           : element == LITERT_UINT8 ? TYPE_UINT8
-           : element == LITERT_INT8  ? TYPE_INT8
-                                     : TYPE_OTHER;
-}
-
 static bool take_layout(const struct litert_layout *layout, struct tensor_info *info,
                         struct failure *failure) {
     if (layout->rank > MAX_RANK) {
@@ -55,8 +38,8 @@ static bool describe(struct litert_session *session, enum direction direction, s
         return litert_failed(failure, FAILURE_MODEL_INVALID, status, "a tensor's description");
     }
     snprintf(info->name, sizeof info->name, "%s", name == NULL ? "" : name);
-    info->type = element_type(type->element_type);
-    info->dtype = element_name(type->element_type);
+    info->type = tflite_type(type->element_type);
+    info->dtype = tflite_type_name(type->element_type);
     return true;
 }
 

@@ -2,7 +2,7 @@
 #include "runner.h"
 
 int main(int count, char **words) {
-    static const struct engine *const ENGINES[] = {&ENGINE_LITERT, NULL};
+    static const struct engine *const ENGINES[] = {&ENGINE_LITERT, &ENGINE_TFLITE, NULL};
     /* Libraries print to standard output: they get standard error instead. */
     int events_fd = dup(1);
     if (events_fd < 0 || dup2(2, 1) < 0) {

@@ -46,6 +46,15 @@ bool parse_hexadecimal(const char *text, uint64_t *value) {
     return length > 0;
 }
 
+bool is_hexadecimal(const char *text, size_t max) {
+    size_t length = 0;
+    while ((text[length] >= '0' && text[length] <= '9') ||
+           (text[length] >= 'a' && text[length] <= 'f')) {
+        length++;
+    }
+    return text[length] == '\0' && length > 0 && length <= max;
+}
+
 bool parse_integer(const char *text, int64_t min, int64_t max, int64_t *value) {
     bool negative = text[0] == '-';
     uint64_t size;

@@ -8,6 +8,8 @@
 bool parse_unsigned(const char *text, uint64_t max, uint64_t *value);
 /* Hexadecimal digits only, one to sixteen of them. */
 bool parse_hexadecimal(const char *text, uint64_t *value);
+/* One to `max` hexadecimal digits, in small letters. */
+bool is_hexadecimal(const char *text, size_t max);
 /* A whole decimal number that may be negative. */
 bool parse_integer(const char *text, int64_t min, int64_t max, int64_t *value);
 /* A finite decimal number: digits, sign, point, exponent. */

@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "arguments.h"
+#include "cache.h"
 #include "engine_log.h"
 #include "events.h"
 #include "files.h"
@@ -31,6 +32,7 @@ struct runner {
     struct engine_report report;
     struct delegation delegation;
     struct engine_log log;
+    const char *cache; /* cold, warm or none */
     int folder;
     uint64_t deadline_ns;
 };
@@ -73,6 +75,36 @@ static void put_known(struct events *events, const char *key, bool known, uint64
     }
 }
 
+static void put_shares(struct events *events, const struct engine_report *report) {
+    event_open(events, "delegates", '[');
+    for (size_t i = 0; i < report->shares; i++) {
+        const struct delegate_share *share = &report->share[i];
+        event_open(events, NULL, '{');
+        event_text(events, "name", share->name);
+        event_unsigned(events, "delegated_nodes", share->delegated);
+        put_known(events, "total_nodes", share->has_total, share->total);
+        put_known(events, "partitions", share->has_partitions, share->partitions);
+        put_known(events, "kernels", share->has_kernels, share->kernels);
+        event_close(events, '}');
+    }
+    event_close(events, ']');
+}
+
+static void put_line(struct events *events, const char *key, struct log_line line) {
+    event_bytes(events, key, line.text, line.length < MAX_LOG_LINE ? line.length : MAX_LOG_LINE);
+}
+
+static void put_unsupported(struct events *events, const struct delegation *delegation) {
+    event_open(events, "unsupported", '[');
+    for (size_t i = 0; i < delegation->unsupported_ops; i++) {
+        event_open(events, NULL, '{');
+        put_line(events, "op", delegation->unsupported_op[i].op);
+        put_line(events, "reason", delegation->unsupported_op[i].reason);
+        event_close(events, '}');
+    }
+    event_close(events, ']');
+}
+
 static void put_backend(struct runner *runner, uint64_t load_ns) {
     struct events *events = &runner->events;
     const struct engine_setup *setup = &runner->arguments.setup;
@@ -82,7 +114,7 @@ static void put_backend(struct runner *runner, uint64_t load_ns) {
     event_text(events, "name", setup->backend_name);
     event_text(events, "delegate", report->delegate[0] == '\0' ? NULL : report->delegate);
     event_unsigned(events, "load_ns", load_ns);
-    event_text(events, "cache", report->cache);
+    event_text(events, "cache", runner->cache);
     if (report->fully_accelerated == UNKNOWN) {
         event_null(events, "fully_accelerated");
     } else {
@@ -91,10 +123,14 @@ static void put_backend(struct runner *runner, uint64_t load_ns) {
     put_known(events, "delegated_nodes", report->has_nodes, report->delegated_nodes);
     put_known(events, "total_nodes", report->has_nodes, report->total_nodes);
     put_known(events, "partitions", report->has_partitions, report->partitions);
+    event_text(events, "gpu_api",
+               setup->backend == BACKEND_GPU ? delegation_gpu_api(delegation) : NULL);
     event_text(events, "adapter", delegation->adapter[0] == '\0' ? NULL : delegation->adapter);
+    put_shares(events, report);
+    put_unsupported(events, delegation);
     event_open(events, "log", '[');
     for (size_t i = 0; i < delegation->lines; i++) {
-        event_bytes(events, NULL, delegation->line[i].text, delegation->line[i].length);
+        put_line(events, NULL, delegation->line[i]);
     }
     event_close(events, ']');
     event_unsigned(events, "threads", setup->threads);
@@ -124,6 +160,11 @@ static bool open_and_load(struct runner *runner, const struct engine *engine, vo
 static bool start_engine(struct runner *runner, const struct engine *engine, void **session,
                          struct failure *failure) {
     struct failure unlogged = {0};
+    const struct engine_setup *setup = &runner->arguments.setup;
+    size_t cached = 0;
+    if (!cache_begin(setup, &cached, failure)) {
+        return false;
+    }
     uint64_t start = now_ns();
     if (!engine_log_begin(runner->folder, &runner->log, failure)) {
         return false;
@@ -135,8 +176,9 @@ static bool start_engine(struct runner *runner, const struct engine *engine, voi
         return false;
     }
     delegation_read(runner->log.text, runner->log.length, &runner->delegation);
-    if (*session == NULL || !engine->prove(*session, &runner->arguments.setup,
-                                           &runner->delegation, &runner->report, failure)) {
+    if (*session == NULL ||
+        !engine->prove(*session, setup, &runner->delegation, &runner->report, failure) ||
+        !cache_end(setup, cached, &runner->delegation, &runner->cache, failure)) {
         return false;
     }
     put_backend(runner, load_ns);
@@ -189,7 +231,8 @@ static bool run_trial(struct runner *runner, int count, char **words,
     return true;
 }
 
-static void put_error(struct events *events, const struct failure *failure) {
+static void put_error(struct runner *runner, const struct failure *failure) {
+    struct events *events = &runner->events;
     event_begin(events, "error");
     event_text(events, "code", failure_name(failure->code));
     event_text(events, "message", failure->message);
@@ -198,6 +241,7 @@ static void put_error(struct events *events, const struct failure *failure) {
     } else {
         event_null(events, "status");
     }
+    put_unsupported(events, &runner->delegation);
     event_end(events);
 }
 
@@ -215,7 +259,7 @@ int runner_run(int count, char **words, int events_fd, const struct engine *cons
         if (failure.code == FAILURE_NONE) { /* its exit code would be that of a good trial */
             fail(&failure, FAILURE_INTERNAL, "failed without a reason");
         }
-        put_error(&runner->events, &failure);
+        put_error(runner, &failure);
     }
     events_done(&runner->events);
     bool broken = runner->events.broken;

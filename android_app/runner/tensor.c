@@ -11,6 +11,22 @@ size_t type_size(enum element_type type) {
     return type == TYPE_FLOAT32 ? 4 : type == TYPE_OTHER ? 0 : 1;
 }
 
+const char *tflite_type_name(int32_t number) {
+    static const char *const NAMES[] = {
+        "none", "float32", "int32", "uint8", "int64", "string", "bool", "int16", "complex64",
+        "int8", "float16", "float64", "complex128", "uint64", "resource", "variant", "uint32",
+        "uint16", "int4", "bfloat16", "int2"};
+    return number >= 0 && (size_t)number < sizeof NAMES / sizeof NAMES[0] ? NAMES[number]
+                                                                          : "unknown";
+}
+
+enum element_type tflite_type(int32_t number) {
+    return number == 1   ? TYPE_FLOAT32
+           : number == 3 ? TYPE_UINT8
+           : number == 9 ? TYPE_INT8
+                         : TYPE_OTHER;
+}
+
 bool shapes_equal(const struct shape *a, const struct shape *b) {
     if (a->rank != b->rank) {
         return false;

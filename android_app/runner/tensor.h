@@ -34,6 +34,9 @@ struct tensor_info {
     struct shape shape;
     enum element_type type;
     const char *dtype; /* as events name it; types outside enum element_type too */
+    bool has_quantisation; /* the two below hold what the engine says */
+    double scale;
+    int32_t zero;
     size_t elements;
     size_t size_bytes;
 };
@@ -42,6 +45,10 @@ enum { SHAPE_TEXT = 176 }; /* eight numbers of twenty digits and the letters bet
 
 const char *type_name(enum element_type type);
 size_t type_size(enum element_type type); /* 0 for TYPE_OTHER */
+
+/* Types as TFLite's C interface numbers them (TfLiteType), which LiteRT took over. */
+const char *tflite_type_name(int32_t number);
+enum element_type tflite_type(int32_t number);
 
 bool shapes_equal(const struct shape *a, const struct shape *b);
 void shape_text(const struct shape *shape, char text[SHAPE_TEXT]);

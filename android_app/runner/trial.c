@@ -3,7 +3,27 @@
 #include "item.h"
 #include "os.h"
 
+static bool check_quantisation(const char *key, const struct tensor_info *info,
+                               const struct tensor_spec *spec, struct failure *failure) {
+    /* Engines keep the scale as float32. */
+    if (!info->has_quantisation || spec->type == TYPE_FLOAT32 ||
+        ((float)info->scale == (float)spec->scale && info->zero == spec->zero)) {
+        return true;
+    }
+    return fail(failure, FAILURE_INPUT_MISMATCH,
+                "%s has scale %.9g and zero point %d, %s says %.9g and %d", info->name,
+                info->scale, (int)info->zero, key, spec->scale, (int)spec->zero);
+}
+
 bool trial_check(const struct trial *trial, struct failure *failure) {
+    for (size_t i = 0; i < trial->arguments->setup.inputs; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "in%u", (unsigned)i);
+        if (!check_quantisation(key, &trial->report->input[i],
+                                &trial->arguments->setup.input[i], failure)) {
+            return false;
+        }
+    }
     const struct tensor_spec *spec = &trial->arguments->out;
     const struct tensor_info *info = &trial->report->output[trial->arguments->image_output];
     if (info->type != spec->type) {
@@ -17,7 +37,7 @@ bool trial_check(const struct trial *trial, struct failure *failure) {
         return fail(failure, FAILURE_INPUT_MISMATCH, "output %s is %s, out says %s", info->name,
                     shape, wanted);
     }
-    return true;
+    return check_quantisation("out", info, spec, failure);
 }
 
 static void put_samples(struct events *events, const char *key, const uint64_t *samples,
@@ -48,7 +68,7 @@ static bool loop_init(const struct arguments *arguments, struct loop *loop,
     return true;
 }
 
-/* TIMED_REGION. The end of one invocation is also the clock reading of the caller's cap. */
+/* The timed region. The end of one invocation is also the clock reading of the caller's cap. */
 static bool invoke(const struct trial *trial, uint64_t *invoke_ns, uint64_t *end,
                    struct failure *failure) {
     const struct engine *engine = trial->engine;
@@ -111,7 +131,7 @@ static bool run_time(struct work *work, struct loop *loop, struct failure *failu
     result.invoke_ns = timed[loop->runs - 1];
     struct events *events = trial->events;
     event_begin(events, "samples");
-    event_text(events, "region", TIMED_REGION);
+    event_text(events, "region", trial->engine->region);
     put_samples(events, "warmup_ns", loop->samples, loop->warmups);
     put_samples(events, "invoke_ns", timed, loop->runs);
     event_unsigned(events, "input_ns", result.input_ns);

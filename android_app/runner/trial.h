@@ -6,9 +6,6 @@
 #include "events.h"
 #include "manifest.h"
 
-/* What the timed region holds, as the `samples` event names it. */
-#define TIMED_REGION "lock_write+run+lock_read"
-
 struct trial {
     const struct engine *engine;
     void *session;
@@ -19,7 +16,7 @@ struct trial {
     struct events *events;
 };
 
-/* The image output has the type and shape that the host described. */
+/* The image output has the type and shape, and all tensors the scale, that the host described. */
 bool trial_check(const struct trial *trial, struct failure *failure);
 /* Writes `samples` and `output` events. */
 bool trial_run(const struct trial *trial, struct failure *failure);

@@ -88,10 +88,16 @@ class Bench:
             "out": out,
             "rounding": "half_even",
             "output_format": "u8",
+            "gpu_backend": "auto",
+            "gpu_preference": "fast_single_answer",
+            "max_partitions": 1,
+            "cache": "none",
+            "cache_dir": "-",
+            "cache_token": "-",
             **changes,
         }
         words = [f"{key}={value}" for key, value in arguments.items() if value is not None]
-        return [str(self.runner), "1", *words]
+        return [str(self.runner), "2", *words]
 
     def command(self, words: list[str]) -> Outcome:
         """Run the words to their end."""

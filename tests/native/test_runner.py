@@ -70,7 +70,7 @@ def test_time_mode_tells_everything(bench: Bench) -> None:
     assert names == ["hello", "backend", "samples", "output", "memory", "done"]
     hello, backend, samples = outcome.events[:3]
     manifest = next(bench.folder.glob("*.manifest"))
-    assert hello["protocol"] == 1
+    assert hello["protocol"] == 2
     assert hello["engine"] == "litert"
     assert hello["manifest_sha256"] == manifest.stem
     assert len(hello["build"]) == 64
@@ -383,7 +383,7 @@ FAILURES: list[tuple[dict[str, object], int, str]] = [
     ({"model": "/nonexistent/model.tflite"}, 66, "model_missing"),
     ({"engine_library": "/nonexistent/libLiteRt.so"}, 69, "engine_missing"),
     ({"engine_library": str(Path(__file__))}, 69, "engine_unsupported"),
-    ({"engine": "tflite"}, 69, "engine_unsupported"),
+    ({"engine": "onnx"}, 69, "engine_unsupported"),
     ({"colour": "red"}, 64, "usage"),
     ({"threads": None}, 64, "usage"),
     ({"threads": 0}, 64, "usage"),
@@ -408,7 +408,7 @@ def test_failures_are_named(
 
 def test_other_protocol_is_refused(bench: Bench) -> None:
     words = bench.prepare(models.conv(), [IMAGE], OUT, ["0\tnone\tseed:1"])
-    for version in ("2", "0", "1.0", ""):
+    for version in ("1", "0", "2.0", ""):
         outcome = bench.command([words[0], version, *words[2:]])
         assert outcome.code == 64
         assert outcome.one("error")["code"] == "protocol_mismatch"

@@ -47,7 +47,7 @@ def stream(*events: dict[str, Any]) -> bytes:
 
 HELLO = {
     "event": "hello",
-    "protocol": 1,
+    "protocol": 2,
     "build": "b",
     "engine": "litert",
     "engine_abi": "2.3",
@@ -99,7 +99,7 @@ def test_text_after_the_closing_line_is_refused() -> None:
 
 
 def test_another_protocol_is_refused() -> None:
-    assert "protocol 2" in (parse_events(stream(HELLO | {"protocol": 2})).problem or "")
+    assert "protocol 1" in (parse_events(stream(HELLO | {"protocol": 1})).problem or "")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_argv_sends_every_value() -> None:
         rounding="half_even",
         output_format="u8",
     )
-    assert argv[:2] == ["/r", "1"]
+    assert argv[:2] == ["/r", "2"]
     values = dict(word.split("=", 1) for word in argv[2:])
     assert values["in0"] == "1x8x8x3:int8:-1.0:1.0:0.1:-3"
     assert values["out"] == "-:float32:0.0:1.0:0.0:0"

@@ -34,7 +34,6 @@ static bool fake_load(void *session, const struct engine_setup *setup,
     (void)session;
     static const char SAID[] = "INFO: fake delegate \"\xff\"\n";
     fake.behaviour = setup->model;
-    report->cache = "none";
     (void)!write(1, SAID, sizeof SAID - 1);
     describe(&report->input[0], "image");
     describe(&report->output[0], "bokeh");
@@ -112,5 +111,5 @@ static bool fake_run(void *session, struct failure *failure) {
     return true;
 }
 
-const struct engine FAKE = {"fake",    fake_open,   fake_load, fake_prove,
-                                   fake_lock, fake_unlock, fake_run};
+const struct engine FAKE = {"fake",     "run",     fake_open,   fake_load,
+                            fake_prove, fake_lock, fake_unlock, fake_run};

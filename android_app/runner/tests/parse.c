@@ -33,15 +33,17 @@ void test_tensors(void) {
     }
 }
 
-enum { WORDS = 25 };
+enum { WORDS = 31 };
 
 static void good_words(char *words[WORDS]) {
     static char *const WORDS_OF[WORDS] = {
-        "runner", "1", "manifest=w/a", "deadline_ms=1000", "engine=litert", "engine_library=l=x",
+        "runner", "2", "manifest=w/a", "deadline_ms=1000", "engine=litert", "engine_library=l=x",
         "engine_folder=f", "model=m", "signature=0", "backend=gpu", "threads=2",
         "precision=fp16", "core_mask=f0", "mode=time", "warmups=0", "runs=5", "min_runs=2",
         "max_ms=10", "inputs=1", "outputs=2", "in0=1x2:float32:0:1:0:0", "image_output=1",
-        "out=-:uint8:0:1:0:0", "rounding=half_up", "output_format=f32"};
+        "out=-:uint8:0:1:0:0", "rounding=half_up", "output_format=f32", "gpu_backend=opencl",
+        "gpu_preference=sustained_speed", "max_partitions=3", "cache=cold", "cache_dir=c",
+        "cache_token=0af"};
     memcpy(words, WORDS_OF, sizeof WORDS_OF);
 }
 
@@ -67,6 +69,10 @@ void test_arguments(void) {
     CHECK(arguments.core_mask == 0xf0 && arguments.runs == 5 && arguments.image_output == 1);
     CHECK(arguments.rounding == ROUND_HALF_UP && arguments.output_format == FORMAT_F32);
     CHECK(arguments.setup.input[0].shape.dims[1] == 2 && arguments.out.any_shape);
+    CHECK(arguments.setup.gpu_api == GPU_API_OPENCL && arguments.setup.max_partitions == 3);
+    CHECK(arguments.setup.gpu_preference == GPU_SUSTAINED_SPEED);
+    CHECK(arguments.setup.cache == CACHE_COLD);
+    CHECK_TEXT(arguments.setup.cache_token, "0af");
     for (int count = 2; count < WORDS; count++) { /* the last ones missing */
         CHECK(!arguments_parse(count, words, &arguments, &failure));
         CHECK(failure.code == FAILURE_USAGE);
@@ -76,8 +82,8 @@ void test_arguments(void) {
     CHECK(!arguments_parse(0, words, &arguments, &failure));
     words[WORDS] = "in1=1x2:float32:0:1:0:0";
     CHECK(!arguments_parse(WORDS + 1, words, &arguments, &failure));
-    check_refused(1, "2", FAILURE_PROTOCOL_MISMATCH);
-    check_refused(1, "01", FAILURE_PROTOCOL_MISMATCH);
+    check_refused(1, "1", FAILURE_PROTOCOL_MISMATCH);
+    check_refused(1, "02", FAILURE_PROTOCOL_MISMATCH);
     check_refused(2, "manifest=", FAILURE_USAGE);
     check_refused(2, "manifes", FAILURE_USAGE);
     check_refused(2, "=x", FAILURE_USAGE);
@@ -102,6 +108,22 @@ void test_arguments(void) {
     check_refused(20, "in16=1x2:float32:0:1:0:0", FAILURE_USAGE);
     check_refused(21, "image_output=2", FAILURE_USAGE);
     check_refused(24, "output_format=png", FAILURE_USAGE);
+    check_refused(25, "gpu_backend=metal", FAILURE_USAGE);
+    check_refused(26, "gpu_preference=fast", FAILURE_USAGE);
+    check_refused(27, "max_partitions=0", FAILURE_USAGE);
+    check_refused(27, "max_partitions=1000001", FAILURE_USAGE);
+    check_refused(28, "cache=hot", FAILURE_USAGE);
+    check_refused(29, "cache_dir=", FAILURE_USAGE);
+    check_refused(29, "cache_dir=-", FAILURE_USAGE); /* with a cache asked for */
+    check_refused(30, "cache_token=-", FAILURE_USAGE);
+    check_refused(30, "cache_token=", FAILURE_USAGE);
+    check_refused(30, "cache_token=0AF", FAILURE_USAGE);
+    check_refused(30, "cache_token=0a/", FAILURE_USAGE);
+    good_words(words);
+    words[28] = "cache=none";
+    words[29] = "cache_dir=-";
+    words[30] = "cache_token=-";
+    CHECK(arguments_parse(WORDS, words, &arguments, &failure));
 }
 
 static bool parse(const char *text, size_t length, size_t inputs, struct manifest *manifest) {
@@ -172,6 +194,10 @@ void test_manifest(void) {
     check_manifest(name, 1, false); /* 201 letters */
 }
 
+#define CHECK_LINE(line, want)                                                                 \
+    CHECK((line).length == sizeof(want) - 1 &&                                                 \
+          memcmp((line).text, want, sizeof(want) - 1) == 0)
+
 void test_delegation(void) {
     struct delegation delegation;
     struct replacement nodes;
@@ -188,7 +214,7 @@ void test_delegation(void) {
     CHECK(delegation.replacements == 2 && delegation.lines == 5 && delegation.talks);
     CHECK(delegation.split && delegation.gpu_nodes == 11 && delegation.cpu_nodes == 24);
     CHECK(delegation_nodes(&delegation, "xnnpack", false, &nodes));
-    CHECK(nodes.replaced == 11 && nodes.total == 35 && nodes.partitions == 2);
+    CHECK(nodes.replaced == 11 && nodes.total == 35 && nodes.partitions == 2 && nodes.has_total);
     CHECK_TEXT(nodes.delegate, "TfLiteGpuDelegateV2");
     CHECK(delegation_nodes(&delegation, "xnnpack", true, &nodes) && nodes.replaced == 20);
     CHECK_TEXT(delegation.adapter, "Mali-G78, arch=valhall");
@@ -207,6 +233,40 @@ void test_delegation(void) {
                                  NEXT_ATTEMPT "\n";
     delegation_read(SECOND, sizeof SECOND - 1, &delegation);
     CHECK(!delegation.split && delegation.replacements == 0 && delegation.lines == 2);
+
+    static const char LISTED[] =
+        "ERROR: Following operations are not supported by GPU delegate:\n"
+        "GATHER: Operation is not supported.\n"
+        "RESIZE_BILINEAR: Max version supported: 2. Requested version 3.\n"
+        "PAD\n"
+        "1 operations will run on the GPU, and the remaining 3 operations will run on the CPU.\n"
+        "INFO: Initialized OpenCL-based API from serialized data.\n"
+        "Following operations are not supported by GPU delegate:\r\n"
+        "GATHER: Operation is not supported.\r\n"
+        "ERROR: Falling back to OpenGL\n"
+        "SUM: not in the list\n"
+        "VERBOSE: Replacing 1 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 3 "
+        "partitions.\n";
+    delegation_read(LISTED, sizeof LISTED - 1, &delegation);
+    CHECK(delegation.unsupported_ops == 3 && delegation.from_cache == CACHE_TAKEN);
+    CHECK_LINE(delegation.unsupported_op[0].op, "GATHER");
+    CHECK_LINE(delegation.unsupported_op[0].reason, "Operation is not supported.");
+    CHECK_LINE(delegation.unsupported_op[1].reason,
+               "Max version supported: 2. Requested version 3.");
+    CHECK_LINE(delegation.unsupported_op[2].op, "PAD");
+    CHECK(delegation.unsupported_op[2].reason.length == 0);
+    CHECK_TEXT(delegation_gpu_api(&delegation), "OpenCL");
+    CHECK(delegation_nodes(&delegation, "xnnpack", false, &nodes) && nodes.replaced == 1);
+    CHECK(!nodes.has_total && nodes.has_partitions && nodes.partitions == 3);
+
+    static const char FELL_BACK[] = "INFO: Initialized OpenCL-based API.\nERROR: Falling back to "
+                                    "OpenGL\nINFO: Initialized OpenGL-based API.\n";
+    delegation_read(FELL_BACK, sizeof FELL_BACK - 1, &delegation);
+    CHECK_TEXT(delegation_gpu_api(&delegation), "OpenGL");
+    CHECK(delegation.from_cache == CACHE_LEFT);
+    static const char VULKAN[] = "I0000 x.cc:984] Initializing WebGPU-based API from graph.";
+    delegation_read(VULKAN, sizeof VULKAN - 1, &delegation);
+    CHECK_TEXT(delegation_gpu_api(&delegation), "WebGPU");
 
     static const char NONE[] = "No operations will run on the GPU, and all 9 operations will run "
                                "on the CPU.\nERROR: No adapters found\nFOO: unsupported\n";
@@ -228,5 +288,12 @@ void test_delegation(void) {
     }
     delegation_read(many, 60000, &delegation);
     CHECK(delegation.lines == MAX_LOG_LINES && delegation.line[3].length == MAX_LOG_LINE);
+    CHECK(delegation_gpu_api(&delegation) == NULL);
+    size_t used = (size_t)snprintf(many, 60000, "operations are not supported by x:\n");
+    for (unsigned i = 0; i < 1000; i++) {
+        used += (size_t)snprintf(many + used, 60000 - used, "OP%u: no\n", i);
+    }
+    delegation_read(many, used, &delegation);
+    CHECK(delegation.unsupported_ops == MAX_UNSUPPORTED);
     free(many);
 }

@@ -43,20 +43,21 @@ static ssize_t get_file(const char *name, void *bytes, size_t length) {
 /* Runs a trial; the events are in `said`. `change` replaces the argument of the same key. */
 static int run(const char *items, const char *const *change) {
     static const struct engine *const ENGINES[] = {&FAKE, NULL};
-    char words[32][600], text[4096], sum[SHA256_TEXT];
-    char *list[32];
+    char words[40][600], text[4096], sum[SHA256_TEXT];
+    char *list[40];
     static const char *const BASE[] = {
-        "runner", "1", "manifest=", "deadline_ms=600000", "engine=fake", "engine_library=l",
+        "runner", "2", "manifest=", "deadline_ms=600000", "engine=fake", "engine_library=l",
         "engine_folder=f", "model=good", "signature=0", "backend=xnnpack", "threads=1",
         "precision=default", "core_mask=0", "mode=time", "warmups=2", "runs=3", "min_runs=1",
         "max_ms=60000", "inputs=1", "outputs=1", "in0=1x2x2x3:float32:0:1:0:0",
         "image_output=0", "out=1x2x2x3:float32:0:1:0:0", "rounding=half_even",
-        "output_format=u8"};
+        "output_format=u8", "gpu_backend=auto", "gpu_preference=fast_single_answer",
+        "max_partitions=1", "cache=none", "cache_dir=-", "cache_token=-"};
     int count = (int)(sizeof BASE / sizeof BASE[0]);
     snprintf(text, sizeof text, "bokehbench-manifest\t1\n%s", items);
     sha256_of(text, strlen(text), sum);
-    snprintf(words[30], sizeof words[30], "%s.manifest", sum);
-    CHECK(put_file(words[30], text, strlen(text)));
+    snprintf(words[39], sizeof words[39], "%s.manifest", sum);
+    CHECK(put_file(words[39], text, strlen(text)));
     for (int i = 0; i < count; i++) {
         const char *word = BASE[i];
         for (const char *const *new = change; new != NULL && *new != NULL; new++) {
@@ -161,8 +162,8 @@ static void test_failures(void) {
     static const char ITEM[] = "item\t0\tnone\tseed:1\n";
     CHECK(run(ITEM, CHANGE("engine_library=absent")) == 69 && says("\"engine_abi\":\"none\""));
     CHECK(says("engine_missing") && !says("\"event\":\"backend\""));
-    CHECK(run(ITEM, CHANGE("engine=tflite")) == 69 && says("engine_unsupported"));
-    CHECK(run(ITEM, CHANGE("model=load")) == 69 && says("op_unsupported") && says(":504}"));
+    CHECK(run(ITEM, CHANGE("engine=onnx")) == 69 && says("engine_unsupported"));
+    CHECK(run(ITEM, CHANGE("model=load")) == 69 && says("op_unsupported") && says("\"status\":504,\"unsupported\":[]"));
     CHECK(run(ITEM, CHANGE("model=run")) == 70 && says("invoke_failed") && says("fake run"));
     CHECK(!says("\"event\":\"samples\"") && says("\"event\":\"backend\""));
     CHECK(run(ITEM, CHANGE("model=mute")) == 70 && says("internal"));

@@ -36,6 +36,7 @@ from bokehbench.facts.trial import (
     Conditions,
     ConditionSeries,
     DatasetFacts,
+    DelegateShare,
     Failure,
     GpuOptions,
     ImageScore,
@@ -44,6 +45,7 @@ from bokehbench.facts.trial import (
     ReferenceWorkload,
     Trial,
     TrialSpec,
+    UnsupportedOp,
 )
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "ConditionSeries",
     "Conditions",
     "DatasetFacts",
+    "DelegateShare",
     "Derived",
     "DeviceFacts",
     "EngineFacts",
@@ -81,5 +84,6 @@ __all__ = [
     "TensorFacts",
     "Trial",
     "TrialSpec",
+    "UnsupportedOp",
     "canonical_json",
 ]

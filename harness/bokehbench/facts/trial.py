@@ -11,7 +11,7 @@ Order = Literal["shuffled", "abba"]
 Purpose = Literal["model", "reference_before", "reference_after", "sustained"]
 """What a process is for: the model's own numbers, the reference workload, the curve of hours."""
 
-GpuApi = Literal["auto", "opencl", "opengl"]
+GpuApi = Literal["auto", "opencl", "opengl", "webgpu"]
 GpuPreference = Literal["fast_single_answer", "sustained_speed"]
 GpuCache = Literal["none", "cold", "warm"]
 
@@ -131,6 +131,27 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose = "model"
 
 
+class UnsupportedOp(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation that a GPU delegate refused, in its own words."""
+
+    op: str
+    reason: str
+
+
+class DelegateShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What one delegate took of the graph; None is "it does not say".
+
+    `total_nodes` were there to be taken, `kernels` is the number of parts that the delegate
+    runs, `partitions` that of all parts that the graph was cut into, those of the CPU too.
+    """
+
+    name: str
+    delegated_nodes: int
+    total_nodes: int | None = None
+    partitions: int | None = None
+    kernels: int | None = None
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why a trial has no result. `message` is one line; `code` is the runner's own word."""
 
@@ -138,10 +159,15 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     code: str | None = None
     engine_status: int | None = None
+    unsupported_ops: tuple[UnsupportedOp, ...] = ()
 
 
 class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine said about what ran; None is "it does not say"."""
+    """What the engine said about what ran; None is "it does not say".
+
+    `gpu_api` is `OpenCL`, `OpenGL` or `WebGPU`. `delegates` are in the order in which they took
+    their parts of the graph; the delegate that was asked for is also told of above them.
+    """
 
     name: str
     delegate: str | None = None
@@ -151,6 +177,9 @@ class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
     total_nodes: int | None = None
     partitions: int | None = None
     adapter: str | None = None
+    gpu_api: str | None = None
+    unsupported_ops: tuple[UnsupportedOp, ...] = ()
+    delegates: tuple[DelegateShare, ...] = ()
     log: tuple[str, ...] = ()
 
 

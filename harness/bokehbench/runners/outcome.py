@@ -92,6 +92,7 @@ def failure_of(
             message=error.message,
             code=error.code,
             engine_status=error.status,
+            unsupported_ops=error.unsupported,
         )
     if exit_code >= _SIGNAL_BASE:
         return _signal_failure(exit_code - _SIGNAL_BASE, log)
@@ -144,6 +145,9 @@ def _report(stream: EventStream) -> BackendReport | None:
         total_nodes=event.total_nodes,
         partitions=event.partitions,
         adapter=event.adapter,
+        gpu_api=event.gpu_api,
+        unsupported_ops=event.unsupported,
+        delegates=event.delegates,
         log=event.log,
     )
 

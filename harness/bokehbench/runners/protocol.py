@@ -1,4 +1,4 @@
-"""Protocol 1 of our runner, the host's side: argv and manifest out, JSON events in.
+"""Protocol 2 of our runner, the host's side: argv and manifest out, JSON events in.
 
 docs/protocol.md is the contract. Nothing here does I/O.
 """
@@ -11,9 +11,18 @@ from typing import TypeVar
 
 import msgspec
 
-from bokehbench.facts import IoSpec, ModelFacts, TensorFacts, TrialSpec
+from bokehbench.facts import (
+    DelegateShare,
+    IoSpec,
+    ModelFacts,
+    TensorFacts,
+    TrialSpec,
+    UnsupportedOp,
+)
+from bokehbench.runners.kernel_cache import NO_CACHE
 
-PROTOCOL = 1
+PROTOCOL = 2
+MANIFEST_FORMAT = 1
 ENGINE_LOG = "engine.log"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -33,13 +42,15 @@ class ManifestItem:
 
 @dataclass(frozen=True)
 class RunnerPaths:
-    """Where things are on the device."""
+    """Where things are on the device; compiled GPU kernels under a token of their own."""
 
     runner: str
     manifest: str
     model: str
     engine_library: str
     engine_folder: str
+    cache_dir: str = NO_CACHE
+    cache_token: str = NO_CACHE
 
 
 class TensorReport(msgspec.Struct, frozen=True):
@@ -73,7 +84,10 @@ class BackendEvent(msgspec.Struct, frozen=True, tag_field="event", tag="backend"
     delegated_nodes: int | None
     total_nodes: int | None
     partitions: int | None
+    gpu_api: str | None
     adapter: str | None
+    delegates: tuple[DelegateShare, ...]
+    unsupported: tuple[UnsupportedOp, ...]
     log: tuple[str, ...]
     threads: int
     inputs: tuple[TensorReport, ...]
@@ -121,6 +135,7 @@ class ErrorEvent(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
     code: str
     message: str
     status: int | None = None
+    unsupported: tuple[UnsupportedOp, ...] = ()
 
 
 class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
@@ -153,7 +168,7 @@ def manifest_text(items: Sequence[ManifestItem]) -> str:
     Raises:
         ValueError: a name that the protocol does not allow.
     """
-    lines = [f"bokehbench-manifest\t{PROTOCOL}"]
+    lines = [f"bokehbench-manifest\t{MANIFEST_FORMAT}"]
     for item in items:
         for field in (*item.inputs, *([f"file:{item.output}"] if item.output else [])):
             kind, _, name = field.partition(":")
@@ -201,6 +216,12 @@ def runner_argv(
         "out": _tensor(None, image, io.output.range),
         "rounding": rounding,
         "output_format": output_format,
+        "gpu_backend": spec.gpu.backend,
+        "gpu_preference": spec.gpu.preference,
+        "max_partitions": spec.gpu.max_partitions,
+        "cache": spec.gpu.cache if spec.backend == "gpu" else "none",
+        "cache_dir": paths.cache_dir,
+        "cache_token": paths.cache_token,
     }
     for number, tensor in enumerate(model.inputs):
         shape = spec.input_shapes[number]
