@@ -81,7 +81,7 @@ def altered(folder: Path, name: str, *, waits: bool, reads: bool) -> Path:
     sources = folder / f"{name}-sources"
     shutil.copytree(build.SOURCES, sources, ignore=shutil.ignore_patterns("tests"))
     if not waits:
-        engine = sources / "engine_litert.c"
+        engine = sources / "litert_options.c"
         text = engine.read_text()
         assert text.count("wait_type = 1") == 1
         engine.write_text(text.replace("wait_type = 1", "wait_type = 0"))

@@ -176,6 +176,7 @@ class HostSide:
                 verify=False,
             ),
             engine=machine.engine.name,
+            engine_facts=machine.engine.facts,
             engine_library=str(machine.engine.library),
             engine_folder=str(machine.engine.library.parent),
             rounding=template.rounding,
