@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+import bokehbench.fidelity
 from bokehbench.errors import UsageError
 from bokehbench.facts import FidelityRules, ImageScore, PsnrRules
 from bokehbench.fidelity import Scorer, aggregate, get_protocol
@@ -19,7 +20,7 @@ from bokehbench.fidelity.images import load_rgb
 from bokehbench.fidelity.lpips import shared_lpips
 from bokehbench.fidelity.metrics import UNIFORM, ms_ssim, psnr, ssim
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(bokehbench.fidelity.__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
 
 Image = NDArray[np.uint8]

@@ -17,6 +17,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "run": "Run .tflite models on a device and record latency and fidelity.",
     "table": "Print the challenge's table from stored records.",
+    "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
     "records": "List, show, export and import stored records.",
     "devices": "List the devices that can be used.",
     "profiles": "Show what is known about devices, and which profile fits one.",

@@ -1,6 +1,8 @@
 """Progress of a run on standard error: bars on a terminal, only warnings elsewhere."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -71,6 +73,14 @@ def _bars() -> "Progress":
         # Drawing takes CPU from what is measured when the device is this very machine.
         refresh_per_second=2,
     )
+
+
+@contextmanager
+def image_bar(total: int) -> Iterator[Callable[[], None]]:
+    """A bar over images, on standard error; call what it gives after each."""
+    with _bars() as bars:
+        task = bars.add_task("images", total=total)
+        yield lambda: bars.advance(task)
 
 
 class ScreenObserver(Observer):

@@ -4,6 +4,7 @@ Pixels are taken as stored: colour profiles are not applied. An EXIF orientation
 a PNG only one that stands before the pixels counts, so that sizes need no decoding.
 """
 
+import hashlib
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _EXIF_ORIENTATION = 0x0112
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH_AT = 24
+_SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
 
 # warnings.catch_warnings changes the whole process, so one thread at a time opens a header.
 _header_lock = threading.Lock()
@@ -74,6 +76,23 @@ def header_size(path: Path) -> tuple[int, int]:
     with _opened(path) as image:
         width, height = image.size
         return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def colour_profile(path: Path) -> str:
+    """A name for the colours that a file's values stand for: `sRGB`, or the profile's own hash.
+
+    A file without a profile is taken for sRGB. Profiles are told apart, not applied.
+
+    Raises:
+        DatasetError: as `load_rgb`.
+    """
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        return "sRGB"
+    with _opened(path) as image:
+        profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or any(name in profile for name in _SRGB):
+        return "sRGB"
+    return hashlib.sha256(profile).hexdigest()
 
 
 def fit_image(

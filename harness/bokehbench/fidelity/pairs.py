@@ -16,7 +16,7 @@ from bokehbench.errors import DatasetError
 from bokehbench.facts import DatasetFacts
 from bokehbench.fidelity.images import header_size, shown
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png")
 _LAYOUT = "expected FOLDER/original/N.jpg beside FOLDER/bokeh/N.jpg (or FOLDER/train/...)"
 
 
@@ -102,14 +102,14 @@ def open_dataset(
     """
     roles = tuple(dict.fromkeys((*sources, reference)))
     root = _root(folder, roles)
-    listings = {role: _listing(root / role) for role in roles}
+    listings = {role: list_files(root / role) for role in roles}
     stems = set.intersection(*(set(listing) for listing in listings.values()))
     if not stems:
         counts = ", ".join(f"{role} has {len(listings[role])} images" for role in roles)
         raise DatasetError(f"{shown(root)}: no pairs ({counts}): {_LAYOUT}")
     digest = hashlib.sha256()
     pairs = []
-    for index, stem in enumerate(sorted(stems, key=_natural)):
+    for index, stem in enumerate(sorted(stems, key=natural_order)):
         paths = {role: listings[role][stem] for role in roles}
         pairs.append(Pair(index=index, name=stem, paths=paths))
         for role, path in paths.items():
@@ -117,7 +117,7 @@ def open_dataset(
     unpaired = tuple(
         f"{role}/{listings[role][stem].name}"
         for role in roles
-        for stem in sorted(set(listings[role]) - stems, key=_natural)
+        for stem in sorted(set(listings[role]) - stems, key=natural_order)
     )
     return Dataset(
         name=_name(folder),
@@ -147,8 +147,12 @@ def _root(folder: Path, roles: Sequence[str]) -> Path:
     raise DatasetError(f"{shown(base)}: has no {missing}: {_LAYOUT}")
 
 
-def _listing(folder: Path) -> dict[str, Path]:
-    """Stem -> path of the images in one folder."""
+def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> dict[str, Path]:
+    """Stem -> path of the files in one folder with these suffixes, in any case.
+
+    Raises:
+        DatasetError: the folder can't be read, a name is not UTF-8, or a stem comes twice.
+    """
     found: dict[str, Path] = {}
     try:
         paths = sorted(path for path in folder.iterdir() if path.is_file())
@@ -156,7 +160,7 @@ def _listing(folder: Path) -> dict[str, Path]:
         raise DatasetError(f"{shown(folder)}: can't be read ({error.strerror})") from None
     for path in paths:
         # "._1.jpg" is what macOS leaves beside "1.jpg" on foreign disks.
-        if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
         try:
             path.name.encode()
@@ -183,7 +187,7 @@ def _name(folder: Path) -> str:
     return name.encode(errors="replace").decode()
 
 
-def _natural(stem: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+def natural_order(stem: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """Sort key that puts 2 before 10; the stem itself decides between 1 and 01."""
     parts = re.findall(r"[0-9]+|[^0-9]+", stem)
     return tuple((0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts), stem
