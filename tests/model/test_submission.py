@@ -125,7 +125,7 @@ def test_a_whole_factsheet() -> None:
 
 def test_missing_parts(tmp_path: Path, folder: Path) -> None:
     assert _problems(tmp_path / "none") == [
-        f"{tmp_path / 'none'}: no such folder; a submission is a folder with model.tflite"
+        "DIR: no such folder; a submission is a folder with model.tflite"
     ]
     (folder / "model.tflite").rename(folder / "net.tflite")
     (folder / "factsheet.toml").unlink()

@@ -7,10 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from bokehbench.errors import UsageError
-from bokehbench.facts import DatasetFacts, Record
+from bokehbench.facts import DatasetFacts, Factsheet, Record
 from bokehbench.facts.trial import Backend
 from bokehbench.report import Cell, Table, build_table
 from bokehbench.report.cells import runtime_text, size_text
+from bokehbench.report.frame import frame
 from bokehbench.report.printed import DATA
 from bokehbench.text import clean
 from tests.support.evidence import (
@@ -379,3 +380,32 @@ def test_evidence_helper_is_ranked() -> None:
     assert record.derived.status == "ranked"
     assert record.evidence.timing_shape == SHAPE
     assert make_trial().status == "ok"
+
+
+def test_ms_ssim_has_a_column_where_a_protocol_asks_for_it() -> None:
+    record = quick_record("gpu", psnr=22.0)
+    fidelity = record.derived.fidelity
+    assert fidelity is not None
+    derived = replace(record.derived, fidelity=replace(fidelity, ms_ssim=0.91234))
+    table = build_table([replace(record, derived=derived), quick_record("gpu", label="b")])
+    assert _texts(table, "ms_ssim") == ["0.9123", "N.A."]
+    assert "ms_ssim" not in {column.key for column in build_table([record]).columns}
+
+
+def test_runtimes_from_aggregates_say_so() -> None:
+    record = quick_record("gpu", psnr=22.0)
+    latency = replace(record.derived.latency, samples=0, process_medians_ms=())
+    table = build_table([replace(record, derived=replace(record.derived, latency=latency))])
+    assert _notes(table, "gpu_ms") == ["gpu: from aggregates; the runner kept no samples"]
+
+
+def test_frame_has_what_tables_have() -> None:
+    record = quick_record(
+        "gpu", psnr=22.0, factsheet=Factsheet(team="A", author="b", framework="Keras")
+    )
+    made = frame([record])
+    row = made.loc[record.record_id]
+    assert (row["name"], row["author"], row["framework"]) == ("A", "b", "Keras")
+    assert (row["delegated_nodes"], row["total_nodes"]) == (31, 31)
+    assert row["psnr"] == 22.0
+    assert {"lpips", "ms_ssim", "partitions"} <= set(made.columns)

@@ -145,7 +145,7 @@ class Row:
         record, fidelity = self.fidelity_record, self.fidelity
         if record is None or fidelity is None:
             missing = Cell(None, NOT_MEASURED)
-            return {"psnr": missing, "ssim": missing, "lpips": Cell(None, "")}
+            return {"psnr": missing, "ssim": missing, "ms_ssim": missing, "lpips": Cell(None, "")}
         notes = differing.fidelity_notes(record)
         facts = record.evidence
         if facts.device.device_id != self.facts.device.device_id:
@@ -165,7 +165,12 @@ class Row:
         else:
             psnr = decimal_cell(fidelity.psnr, 2, footnotes.numbers(notes))
         lpips = Cell(None, "") if fidelity.lpips is None else decimal_cell(fidelity.lpips, 4)
-        return {"psnr": psnr, "ssim": decimal_cell(fidelity.ssim, 4), "lpips": lpips}
+        return {
+            "psnr": psnr,
+            "ssim": decimal_cell(fidelity.ssim, 4),
+            "ms_ssim": decimal_cell(fidelity.ms_ssim, 4),
+            "lpips": lpips,
+        }
 
     def _cpu_cell(self, differing: Differing, footnotes: Footnotes) -> Cell:
         replaced = [note for backend in CPU_BACKENDS for note in self._replaced(backend)]

@@ -120,6 +120,7 @@ def _columns(
         Column("size_mib", "Model size, MiB"),
         Column("psnr", "PSNR", better="high"),
         Column("ssim", "SSIM", better="high"),
+        *((Column("ms_ssim", "MS-SSIM", better="high"),) if _has_ms_ssim(records) else ()),
         Column("lpips", "LPIPS", better="low"),
         *((Column("mos", "MOS", better="high"),) if opinion else ()),
         Column("cpu_ms", "CPU, ms", better="low"),
@@ -127,6 +128,12 @@ def _columns(
         *other_columns(records),
         Column("score", "Score" if score_backend == "gpu" else "Score (CPU)", better="high"),
     )
+
+
+def _has_ms_ssim(records: Sequence[Record]) -> bool:
+    """Whether a fidelity protocol asked for it; most do not."""
+    found = (record.derived.fidelity for record in records)
+    return any(fidelity is not None and fidelity.ms_ssim is not None for fidelity in found)
 
 
 def _order(row: Row) -> tuple[bool, float, bool, float, str]:
