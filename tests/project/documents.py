@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import click
+import msgspec
 
 from bokehbench.analysis.verdict import RULES
 from bokehbench.cli import group
+from bokehbench.profile import DeviceProfile
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -51,7 +54,53 @@ def findings() -> str:
     return "\n".join(lines) + "\n"
 
 
-MADE = {"cli.md": cli, "findings.md": findings}
+def profiles() -> str:
+    """docs/profiles.md with the keys of a profile as its schema has them."""
+    text = (DOCS / "profiles.md").read_text(encoding="utf-8")
+    begin, end = "made from the schema by scripts/docs -->\n", "<!-- end of keys -->"
+    head, _, rest = text.partition(begin)
+    table = "\n".join(["| key | meaning |", "|---|---|", *_keys(DeviceProfile, "")])
+    return f"{head}{begin}\n{table}\n\n{end}{rest.partition(end)[2]}"
+
+
+def _keys(kind: type[msgspec.Struct], above: str) -> Iterator[str]:
+    """A row for every key, those of a section below the section's own."""
+    for field in msgspec.structs.fields(kind):
+        if field.name in ("verified", "unverified"):
+            continue
+        inner, meaning, is_list = _inner(field.type)
+        key = f"{above}{field.name}"
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield f"| `{'[[' if is_list else '['}{key}{']]' if is_list else ']'}` | {meaning} |"
+            yield from _keys(inner, f"{key}.")
+        else:
+            needed = ", needed" if field.required else ""
+            words = [f"`{word}`" for word in _words(inner)]
+            choice = f" ({', '.join(words)})" if words else ""
+            yield f"| `{key}` | {meaning}{choice}{needed} |"
+
+
+def _inner(kind: Any) -> tuple[Any, str, bool]:
+    """A type without its wrapping, its description, and whether it is a list of tables."""
+    meaning = ""
+    while hasattr(kind, "__metadata__"):
+        meaning = meaning or next((m.description for m in kind.__metadata__ if m.description), "")
+        kind = kind.__origin__
+    if get_origin(kind) is list and isinstance(get_args(kind)[0], type):
+        item = get_args(kind)[0]
+        if issubclass(item, msgspec.Struct):
+            return item, meaning, True
+    return kind, meaning, False
+
+
+def _words(kind: Any) -> list[str]:
+    """The words that a key may have, where it is a choice."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    return [word for part in get_args(kind) for word in _words(part)]
+
+
+MADE = {"cli.md": cli, "findings.md": findings, "profiles.md": profiles}
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """device_profiles/*.toml -> DeviceProfile: what is known about a device before it runs."""
 
 from bokehbench.profile.folders import Loaded, builtin_folder, load_folders, load_profiles
+from bokehbench.profile.marks import Fact
 from bokehbench.profile.matching import Fit, explain, explain_all, match_profile
-from bokehbench.profile.reading import Fact, facts_of, load_profile, parse_profile
+from bokehbench.profile.reading import facts_of, load_profile, parse_profile
 from bokehbench.profile.schema import (
     BackendChoice,
     ClockLock,

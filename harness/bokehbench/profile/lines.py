@@ -1,4 +1,4 @@
-"""In which line of a TOML text a key stands."""
+"""Where something stands in a TOML text: its path in words, its line, and what is wrong there."""
 
 import re
 import tomllib
@@ -7,6 +7,23 @@ from typing import Any
 
 Step = str | int
 """A key of a table, or the index of an array's element."""
+
+
+class Wrong(Exception):
+    """A rule that a parsed document breaks, with the place."""
+
+    def __init__(self, path: Sequence[Step], problem: str) -> None:
+        super().__init__(problem)
+        self.path = tuple(path)
+        self.problem = problem
+
+
+def spell(path: Sequence[Step]) -> str:
+    """A path as people write it: `sensors[2].unit`, counted from 1."""
+    text = ""
+    for step in path:
+        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
 
 
 def line_of(text: str, path: Sequence[Step]) -> int:

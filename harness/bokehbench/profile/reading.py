@@ -3,55 +3,24 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from bokehbench.errors import ProfileError
-from bokehbench.profile.lines import Step, line_of
+from bokehbench.profile.lines import Step, Wrong, line_of, spell
+from bokehbench.profile.marks import Fact, check_marks, facts_in
 from bokehbench.profile.schema import (
-    BackendChoice,
+    NAME_PATTERN,
+    PATH_PATTERN,
+    WORD_PATTERN,
     DeviceProfile,
-    MarkWord,
-    Match,
-    Section,
-    Sensor,
 )
 
 LIMIT_BYTES = 1 << 20
 """No profile is this long; what is, is something else."""
-
-MARKS: tuple[MarkWord, ...] = ("verified", "unverified")
-
-NOT_FACTS: dict[type[Section], frozenset[str]] = {
-    Match: frozenset({"emulator"}),
-    Sensor: frozenset({"quantity", "name"}),
-    BackendChoice: frozenset({"name"}),
-}
-"""Keys that say which thing is meant, not something about it."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One fact of a profile: where it stands, its mark, and its source by name and in full."""
-
-    path: str
-    value: Any
-    mark: Literal["verified", "unverified"] | None
-    source: str | None
-    source_text: str | None
-
-
-class _Wrong(Exception):
-    """A rule that a parsed document breaks, with the place."""
-
-    def __init__(self, path: Sequence[Step], problem: str) -> None:
-        super().__init__(problem)
-        self.path = tuple(path)
-        self.problem = problem
 
 
 def load_profile(path: Path) -> DeviceProfile:
@@ -73,10 +42,8 @@ def parse_profile(text: str, name: str) -> DeviceProfile:
     document = _toml(text, name)
     try:
         profile = _convert(document)
-        for path, table, section in _sections(document, profile):
-            given = {key for key, _ in _facts(table, section)}
-            _check_marks(path, table, given, profile.sources)
-    except _Wrong as wrong:
+        check_marks(document, profile)
+    except Wrong as wrong:
         line = line_of(text, wrong.path)
         raise ProfileError(f"{name}:{line}: {wrong.problem}; see docs/profiles.md") from wrong
     return profile
@@ -89,21 +56,7 @@ def facts_of(text: str, name: str) -> list[Fact]:
         ProfileError: as `load_profile`.
     """
     profile = parse_profile(text, name)
-    found = []
-    for path, table, section in _sections(_toml(text, name), profile):
-        for key, value in _facts(table, section):
-            mark, source = _mark_of(table, key)
-            full = profile.sources.get(source) if source else None
-            found.append(Fact(spell((*path, key)), value, mark, source, full))
-    return found
-
-
-def spell(path: Sequence[Step]) -> str:
-    """A path as people write it: `sensors[2].unit`, counted from 1."""
-    text = ""
-    for step in path:
-        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
+    return facts_in(_toml(text, name), profile)
 
 
 def _read(path: Path) -> str:
@@ -143,9 +96,50 @@ def _convert(document: dict[str, Any]) -> DeviceProfile:
         path = _path(document, place.rstrip("`"))
         missing = re.search(r"missing required field `(\w+)`", problem)
         if missing:
-            raise _Wrong(path, f"{_named(path)}has no {missing[1]}, which is needed") from error
-        said = problem[:1].lower() + problem[1:].replace("`", "")
-        raise _Wrong(path, f"{_named(path)}{said}") from error
+            raise Wrong(path, f"{_named(path)}has no {missing[1]}, which is needed") from error
+        raise Wrong(path, f"{_named(path)}{_in_words(problem, path)}") from error
+
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+_PATTERNS = {
+    NAME_PATTERN: "lower-case letters, digits and . _ -",
+    PATH_PATTERN: "a path below /sys or /proc, of letters, digits and . _ / * ? : , @ + -",
+    WORD_PATTERN: "letters, digits and . _ -",
+}
+
+
+def _in_words(problem: str, path: Sequence[Step]) -> str:
+    """What msgspec says of a value, for people who never saw its types."""
+    if match := re.match(r"Expected `(.+)`, got `(\w+)`$", problem):
+        wanted = [_KINDS.get(k, k) for k in match[1].split(" | ") if k != "null"]
+        return f"has to be {' or '.join(wanted)}, not {_KINDS.get(match[2], match[2])}"
+    if match := re.match(r"Invalid enum value '(.*)'$", problem):
+        return f"{match[1]!r} is none of {', '.join(_choices(path))}"
+    if match := re.match(r"Expected `str` matching regex '(.*)'$", problem):
+        return f"may only hold {_PATTERNS.get(match[1], match[1])}"
+    if match := re.match(r"Expected `(\w+)` (of length )?([<>=]+) (\S+)$", problem):
+        what = "length" if match[2] else "value"
+        return f"has to be of {what} {match[3]} {match[4]}"
+    return problem[:1].lower() + problem[1:].replace("`", "")
+
+
+def _choices(path: Sequence[Step]) -> list[str]:
+    """The words that a key at this place may have."""
+    kind: Any = DeviceProfile
+    for step in path:
+        if isinstance(step, int):
+            kind = _bare(get_args(kind)[0])
+        else:
+            fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+            kind = _bare(fields[step])
+    return [str(word) for word in get_args(kind)]
 
 
 def _named(path: Sequence[Step]) -> str:
@@ -184,7 +178,7 @@ def _check_keys(value: Any, kind: Any, path: tuple[Step, ...]) -> None:
         if key not in types:
             near = difflib.get_close_matches(key, types, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}" if near else f"known are {', '.join(types)}"
-            raise _Wrong((*path, key), f"unknown key {spell((*path, key))}; {hint}")
+            raise Wrong((*path, key), f"unknown key {spell((*path, key))}; {hint}")
         _check_keys(item, types[key], (*path, key))
 
 
@@ -193,77 +187,3 @@ def _bare(kind: Any) -> Any:
     while hasattr(kind, "__metadata__"):
         kind = kind.__origin__
     return kind
-
-
-def _sections(
-    document: dict[str, Any], profile: DeviceProfile
-) -> Iterator[tuple[tuple[Step, ...], dict[str, Any], Section]]:
-    """Every table whose facts carry marks: its path, its raw table, its value."""
-
-    def walk(
-        path: tuple[Step, ...], table: Any, value: Any
-    ) -> Iterator[tuple[tuple[Step, ...], dict[str, Any], Section]]:
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                yield from walk((*path, index), table[index], item)
-        elif isinstance(value, msgspec.Struct):
-            if isinstance(value, Section):
-                yield path, table, value
-            for key, inner in table.items():
-                yield from walk((*path, key), inner, getattr(value, key))
-
-    yield from walk((), document, profile)
-
-
-def _facts(table: Mapping[str, Any], section: Section) -> Iterator[tuple[str, Any]]:
-    """What a section states itself: not its marks, not the sections in it."""
-    skipped = NOT_FACTS.get(type(section), frozenset()).union(MARKS)
-    for key, value in table.items():
-        nested = isinstance(value, dict) or (
-            isinstance(value, list) and any(isinstance(item, dict) for item in value)
-        )
-        if key not in skipped and not nested:
-            yield key, value
-
-
-def _mark_of(table: Mapping[str, Any], key: str) -> tuple[MarkWord | None, str | None]:
-    for word in MARKS:
-        mark = table.get(word)
-        if isinstance(mark, dict) and key in mark:
-            return word, mark[key]
-    for word in MARKS:
-        mark = table.get(word)
-        if isinstance(mark, str):
-            return word, mark
-    return None, None
-
-
-def _check_marks(
-    path: tuple[Step, ...],
-    table: Mapping[str, Any],
-    given: set[str],
-    sources: Mapping[str, str],
-) -> None:
-    """Raise for a mark of a key that is not there, of both kinds, or without a source."""
-    if all(isinstance(table.get(word), str) for word in MARKS):
-        raise _Wrong((*path, MARKS[1]), f"{spell(path)}: two marks for all keys; one at most")
-    seen: set[str] = set()
-    for word in MARKS:
-        mark = table.get(word, {})
-        pairs = [("", mark)] if isinstance(mark, str) else list(mark.items())
-        for key, source in pairs:
-            place = (*path, word, key) if key else (*path, word)
-            if key and key not in given:
-                near = difflib.get_close_matches(key, given, n=1, cutoff=0.5)
-                hint = (
-                    f"did you mean {near[0]}" if near else f"there are {', '.join(sorted(given))}"
-                )
-                raise _Wrong(place, f"{spell(path)}: {word} marks {key}, which is not here; {hint}")
-            if key in seen:
-                raise _Wrong(place, f"{spell(path)}: {key} is marked verified and unverified")
-            if source not in sources:
-                near = difflib.get_close_matches(source, sources, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}" if near else "add it to [sources]"
-                raise _Wrong(place, f"{spell(place)}: no source is called {source}; {hint}")
-            if key:
-                seen.add(key)

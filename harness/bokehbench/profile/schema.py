@@ -9,10 +9,12 @@ from bokehbench.facts.trial import Backend
 
 MarkWord = Literal["verified", "unverified"]
 
-_PATH = r"^/(sys|proc)/[A-Za-z0-9_./*?:,@+-]+$"
+PATH_PATTERN = r"^/(sys|proc)/[A-Za-z0-9_./*?:,@+-]+$"
 """Paths that a device's shell can be handed: no blank, no quote, nothing that it would run."""
 
-_NAME = r"^[a-z0-9][a-z0-9._-]*$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+
+WORD_PATTERN = r"^[A-Za-z0-9_.-]+$"
 
 Text = Annotated[str, Meta(min_length=1)]
 Khz = Annotated[int, Meta(gt=0)]
@@ -69,7 +71,10 @@ class Match(Section, frozen=True, kw_only=True):
     ] = []
     never: Annotated[
         list[Text],
-        Meta(description="not where one of those five begins with it: another device's name"),
+        Meta(
+            description="not where a name of SoC, platform, chip or hardware begins with it: "
+            "that is another device"
+        ),
     ] = []
 
 
@@ -125,7 +130,10 @@ class Sensor(Section, frozen=True, kw_only=True):
     ]
     path: Annotated[
         str,
-        Meta(pattern=_PATH, description="where; `*` stands for any one name, the first that fits"),
+        Meta(
+            pattern=PATH_PATTERN,
+            description="where; `*` stands for any one name, the first that fits",
+        ),
     ]
     unit: Annotated[
         Literal["hz", "khz", "mhz", "clock", "percent", "busy_total", "celsius"],
@@ -137,7 +145,7 @@ class Sensor(Section, frozen=True, kw_only=True):
     ]
     field: Annotated[int, Meta(ge=1, le=64, description="which word of the first line")] = 1
     name: Annotated[
-        Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+$")] | None,
+        Annotated[str, Meta(pattern=WORD_PATTERN)] | None,
         Meta(description="whose temperature"),
     ] = None
 
@@ -145,11 +153,13 @@ class Sensor(Section, frozen=True, kw_only=True):
 class ClockLock(Section, frozen=True, kw_only=True):
     """A file that `--lock-clocks` writes on a rooted device, and restores."""
 
-    path: Annotated[str, Meta(pattern=_PATH, description="what is written; `*` is each that fits")]
+    path: Annotated[
+        str, Meta(pattern=PATH_PATTERN, description="what is written; `*` is each that fits")
+    ]
     source: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9_.-]+$",
+            pattern=WORD_PATTERN,
             description="the file in the same folder whose value is written to it",
         ),
     ]
@@ -217,7 +227,7 @@ class Trouble(Section, frozen=True, kw_only=True):
 class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One device, or one kind of device, as its TOML file tells."""
 
-    name: Annotated[str, Meta(pattern=_NAME, description="what `--profile` calls it")]
+    name: Annotated[str, Meta(pattern=NAME_PATTERN, description="what `--profile` calls it")]
     title: Annotated[Text, Meta(description="what people call it")]
     match: Annotated[Match, Meta(description="how a device is recognised")]
     backends: Annotated[
