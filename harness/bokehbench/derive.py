@@ -1,12 +1,12 @@
 """evidence -> latency, fidelity, verdict, score; called by session, table and replay alike."""
 
 from bokehbench.analysis.challenge import final_score
-from bokehbench.analysis.latency import summarize
+from bokehbench.analysis.latency import summarize_evidence
 from bokehbench.analysis.verdict import judge, status_of
 from bokehbench.facts import Derived, Evidence, Fidelity, Finding, Latency
 from bokehbench.fidelity.scoring import aggregate
 
-RULES = "1"
+RULES = "2"
 """Version of the rules below and of those they call; a change of any number raises it."""
 
 CHALLENGE_BACKEND = "gpu"
@@ -18,7 +18,7 @@ def derive(evidence: Evidence, *, score_backend: str = CHALLENGE_BACKEND) -> Der
     The score is None (N.A.) unless the record ran on `score_backend`, which for the
     challenge is the GPU and nothing else.
     """
-    latency = summarize(evidence.trials, shape=evidence.timing_shape)
+    latency = summarize_evidence(evidence)
     fidelity = _fidelity(evidence)
     findings = judge(evidence, latency, fidelity)
     status = status_of(findings)

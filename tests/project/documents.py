@@ -47,9 +47,12 @@ def findings() -> str:
         "One `invalid` finding takes the number away; `provisional` ones keep it out of rankings.",
         "The codes are a Record's `reasons`; its `findings` carry the evidence in words.",
         "",
-        "| code | effect | what to do |",
-        "|---|---|---|",
-        *(f"| `{rule.code}` | {rule.effect} | {rule.advice} |" for rule in RULES.values()),
+        "| code | effect | when, and after whom | what to do |",
+        "|---|---|---|---|",
+        *(
+            f"| `{rule.code}` | {rule.effect} | {rule.threshold} | {rule.advice} |"
+            for rule in RULES.values()
+        ),
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,15 +4,20 @@ Processes differ more than the runs inside one, so the statistic is the median o
 medians, and its interval is taken over processes.
 """
 
-import math
 import statistics
 from collections.abc import Sequence
 
-from bokehbench.facts import Latency, Trial
+from msgspec.structs import replace
 
-MIN_PROCESSES = 5
-MIN_SAMPLES = 64
-"""Samples that a 90th percentile needs, as LoadGen of MLPerf demands of a single stream."""
+from bokehbench.analysis import shape as shapes
+from bokehbench.analysis.median import MIN_VALUES, median_interval
+from bokehbench.analysis.percentile import MIN_SAMPLES, p90
+from bokehbench.analysis.reference import reference_ratio
+from bokehbench.facts import Evidence, Latency, Trial
+
+MIN_PROCESSES = MIN_VALUES
+
+__all__ = ["MIN_PROCESSES", "MIN_SAMPLES", "summarize", "summarize_evidence", "timed_ok"]
 
 _NS_PER_MS = 1e6
 
@@ -22,13 +27,32 @@ def timed_ok(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.status == "ok" and trial.invoke_ns]
 
 
+def summarize_evidence(evidence: Evidence) -> Latency:
+    """Everything about time that one Record's evidence carries."""
+    latency = summarize(evidence.trials, shape=evidence.timing_shape)
+    before, after = (
+        [statistics.median(trial.invoke_ns) / _NS_PER_MS for trial in timed_ok(trials)]
+        for trials in (evidence.reference_before, evidence.reference_after)
+    )
+    ratio = reference_ratio(before, after)
+    [*_, long] = [(), *(trial.invoke_ns for trial in timed_ok(evidence.sustained))]
+    return replace(
+        latency,
+        reference_before_ms=statistics.median(before) if before else None,
+        reference_after_ms=statistics.median(after) if after else None,
+        reference_ratio=ratio[0] if ratio else None,
+        reference_bound=ratio[1] if ratio else None,
+        sustained=shapes.sustained_curve(long),
+    )
+
+
 def summarize(trials: Sequence[Trial], *, shape: Sequence[int] | None = None) -> Latency:
     """Latency in milliseconds over the timed trials that succeeded.
 
     `median_ms` is the median of process medians (the mean of the middle two for even counts),
     `ci95_ms` its interval, see `median_interval`. Over all samples pooled: `min_ms`, `mad_ms`
     (median absolute deviation from the pooled median, not scaled) and, from 64 samples
-    on, `p90_ms` (the smallest sample that at least 90 % do not exceed). `first_ms` is the
+    on, `p90_ms`, see `percentile.p90`. `first_ms` is the
     median over processes of the very first run, warm-up included, and `load_ms` of the load.
 
     Args:
@@ -41,46 +65,38 @@ def summarize(trials: Sequence[Trial], *, shape: Sequence[int] | None = None) ->
         return Latency(shape=kept)
     medians = [statistics.median(trial.invoke_ns) / _NS_PER_MS for trial in good]
     pooled = sorted(sample for trial in good for sample in trial.invoke_ns)
-    centre = statistics.median(pooled)
+    middle = statistics.median(pooled)
     firsts = [(trial.warmup_ns or trial.invoke_ns)[0] for trial in good]
-    loads = [trial.load_ns for trial in good if trial.load_ns is not None]
     interval = median_interval(medians)
+    estimate = p90(pooled)
+    samples = [trial.invoke_ns for trial in good]
+    distance, ratio = shapes.two_modes(samples)
     return Latency(
         median_ms=statistics.median(medians),
         ci95_ms=interval[0] if interval else None,
         ci_level=interval[1] if interval else None,
-        p90_ms=_percentile(pooled, 90) / _NS_PER_MS if len(pooled) >= MIN_SAMPLES else None,
+        p90_ms=None if estimate is None else estimate / _NS_PER_MS,
         min_ms=pooled[0] / _NS_PER_MS,
-        mad_ms=statistics.median(abs(sample - centre) for sample in pooled) / _NS_PER_MS,
+        mad_ms=statistics.median(abs(sample - middle) for sample in pooled) / _NS_PER_MS,
         first_ms=statistics.median(firsts) / _NS_PER_MS,
-        load_ms=statistics.median(loads) / _NS_PER_MS if loads else None,
+        load_ms=_median_load(good),
+        load_cold_ms=_median_load([t for t in good if t.report and t.report.cache == "cold"]),
+        load_warm_ms=_median_load([t for t in good if t.report and t.report.cache == "warm"]),
         processes=len(good),
         samples=len(pooled),
         process_medians_ms=tuple(medians),
         shape=kept,
+        outliers=sum(map(shapes.outliers, samples)),
+        drift=shapes.drift(samples),
+        mode_distance=distance if distance < _FAR else _FAR,
+        mode_ratio=ratio,
     )
 
 
-def median_interval(values: Sequence[float]) -> tuple[tuple[float, float], float] | None:
-    """A confidence interval of the median and the level that it really has.
-
-    The k-th smallest to the k-th largest value cover the median of any continuous
-    distribution with probability 1 - 2 P(Binomial(n, 1/2) < k): exact, without resampling. The
-    largest k that keeps 95 % is taken; five values reach 93.75 % at most. Fewer have none.
-    """
-    count = len(values)
-    if count < MIN_PROCESSES:
-        return None
-    ordered = sorted(values)
-    # P(Binomial < 1): the level with k = 1, from the smallest to the largest value.
-    below = 1
-    rank = 1
-    while 1 - 2 * (below + math.comb(count, rank)) / 2**count >= 0.95:
-        below += math.comb(count, rank)
-        rank += 1
-    return (ordered[rank - 1], ordered[-rank]), 1 - 2 * below / 2**count
+_FAR = 1e6
+"""Two modes without any spread are infinitely far apart, which JSON can't say."""
 
 
-def _percentile(ordered: Sequence[int], percent: int) -> int:
-    """Nearest rank: an observed value, never an interpolated one."""
-    return ordered[-(-len(ordered) * percent // 100) - 1]
+def _median_load(trials: Sequence[Trial]) -> float | None:
+    loads = [trial.load_ns for trial in trials if trial.load_ns is not None]
+    return statistics.median(loads) / _NS_PER_MS if loads else None

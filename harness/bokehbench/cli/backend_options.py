@@ -33,7 +33,11 @@ class BackendWords:
 
 
 def make_settings(
-    words: BackendWords, connection: "Connection", protocol: "MeasurementProtocol", seed: int
+    words: BackendWords,
+    connection: "Connection",
+    protocol: "MeasurementProtocol",
+    seed: int,
+    sustained_seconds: float = 0.0,
 ) -> "Settings":
     """What was said, met with a device.
 
@@ -56,6 +60,7 @@ def make_settings(
             cache=words.gpu_cache,
         ),
         engine=words.engine,
+        sustained_seconds=sustained_seconds,
     )
 
 

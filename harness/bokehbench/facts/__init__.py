@@ -5,6 +5,7 @@ from bokehbench.facts.derived import (
     Fidelity,
     Finding,
     Latency,
+    Sustained,
 )
 from bokehbench.facts.fidelity import (
     FidelityRules,
@@ -80,6 +81,7 @@ __all__ = [
     "Record",
     "ReferenceWorkload",
     "RunnerFacts",
+    "Sustained",
     "SsimRules",
     "TensorFacts",
     "Trial",

@@ -1,0 +1,77 @@
+"""Findings about the samples: too few, cold, unstable, drifting, of two modes, cut short."""
+
+from bokehbench.analysis.latency import MIN_PROCESSES, MIN_SAMPLES, timed_ok
+from bokehbench.analysis.verdict.rules import (
+    DRIFT_RATIO,
+    MODES_DISTANCE,
+    MODES_RATIO,
+    UNSTABLE_SHARE,
+)
+from bokehbench.facts import Evidence, Fidelity, Latency
+
+
+def too_few_samples(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if latency.processes == 0:
+        # That no trial succeeded says it already.
+        return ""
+    if latency.processes >= MIN_PROCESSES and latency.samples >= MIN_SAMPLES:
+        return ""
+    return f"{latency.samples} samples of {latency.processes} processes"
+
+
+def unranked_protocol(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if evidence.protocol.ranked or latency.processes == 0:
+        return ""
+    return f"measured by the protocol {evidence.protocol.name}"
+
+
+def no_warmup(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if evidence.protocol.warmups > 0 or latency.processes == 0:
+        return ""
+    return "no run was a warm-up"
+
+
+def unstable(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if latency.ci95_ms is None or latency.median_ms is None:
+        return ""
+    low, high = latency.ci95_ms
+    reach = max(high - latency.median_ms, latency.median_ms - low) / latency.median_ms
+    if reach <= UNSTABLE_SHARE:
+        return ""
+    return (
+        f"the interval {low:.3f} to {high:.3f} ms reaches {reach:.1%} from the median "
+        f"of {latency.processes} processes"
+    )
+
+
+def drifting(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if latency.drift is None or 1 / DRIFT_RATIO <= latency.drift <= DRIFT_RATIO:
+        return ""
+    word = "slower" if latency.drift > 1 else "faster"
+    factor = max(latency.drift, 1 / latency.drift)
+    return f"processes end {factor:.3f}x {word} than they begin"
+
+
+def bimodal(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    distance, ratio = latency.mode_distance, latency.mode_ratio
+    if distance is None or ratio is None or distance <= MODES_DISTANCE or ratio <= MODES_RATIO:
+        return ""
+    return f"two modes {ratio:.2f}x apart (Ashman's D {distance:.1f})"
+
+
+def incomplete(evidence: Evidence, _latency: Latency, fidelity: Fidelity | None) -> str:
+    parts = []
+    if not evidence.finished:
+        parts.append("the run has not finished")
+    failed = sum(trial.status == "failed" for trial in evidence.trials)
+    if failed and timed_ok(evidence.trials):
+        parts.append(f"{failed} of {len(evidence.trials)} timed trials failed")
+    lost = fidelity.failed if fidelity else sum(i.status == "failed" for i in evidence.images)
+    if lost:
+        parts.append(f"{lost} images failed")
+    if evidence.dataset is not None:
+        scored = fidelity.images if fidelity else 0
+        missing = evidence.dataset.pairs - scored - lost
+        if missing > 0:
+            parts.append(f"{missing} of {evidence.dataset.pairs} images were not scored")
+    return "; ".join(parts)
