@@ -1,6 +1,7 @@
 """`bokehbench engines`, and runs that install what a device lacks."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from bokehbench.phone.device import Device
 from bokehbench.profile import DeviceProfile
 from bokehbench.schedule import Choice
 from tests.engines.conftest import everything_below, make_zip
-from tests.engines.server import Answer, Site
+from tests.engines.server import Answer, Site, wait_for
 from tests.engines.test_install import ACCELERATOR, LITERT
 from tests.support.command import Command
 
@@ -95,6 +96,29 @@ def test_bad_words_are_one_line(bokehbench: Command, tmp_path: Path) -> None:
         assert ended.code in (2, 4), words
         assert complaint in ended.complaint, words
         assert ended.out == ""
+
+
+def test_an_interruption_ends_with_130_and_nothing_installed(
+    bokehbench: Command, published: Site, litert: bytes, tmp_path: Path
+) -> None:
+    published.answers[ACCELERATOR] = Answer(litert, gap_seconds=0.2)
+    with bokehbench.start("engines", "install", "litert") as process:
+        wait_for(published, ACCELERATOR)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.strip()) == (130, "", "bokehbench: interrupted")
+    assert everything_below(tmp_path / "engines") == []
+    assert not list((tmp_path / "engines").glob(".part-*"))
+
+
+def test_what_was_installed_before_a_failure_is_said(bokehbench: Command, published: Site) -> None:
+    words = ("engines", "install", "litert", "--abi", "arm64-v8a", "--abi", "x86_64")
+    ended = bokehbench(*words)
+    assert ended.code == 4
+    assert ended.out.startswith("installed: litert 2.3.0 for android arm64-v8a, in use\n")
+    assert f"{published.address}/2.3.0/android_x86_64/libLiteRt.so: not published (HTTP 404)" in (
+        ended.complaint
+    )
 
 
 def test_control_characters_of_a_file_name_do_not_reach_the_terminal(

@@ -17,6 +17,9 @@ ROOT_VARIABLE = "BOKEHBENCH_ENGINES"
 SETTINGS_VARIABLE = "BOKEHBENCH_MAVEN_SETTINGS"
 RELEASE_VARIABLE = "BOKEHBENCH_RELEASE_URL"
 
+MAX_TEXT = 44
+"""Columns of a description, so that the bar has room on a narrow terminal."""
+
 
 def engines_root() -> Path:
     """The folder of installed engines."""
@@ -40,11 +43,11 @@ def find_routes(settings: Path | None = None, release_url: str | None = None) ->
 
 
 class Downloads:
-    """A bar for each thing that is fetched, on a terminal; elsewhere nothing."""
+    """A bar for what is fetched just now, on a terminal; elsewhere nothing."""
 
     def __init__(self) -> None:
         self._bars: Progress | None = _bars() if sys.stderr.isatty() else None
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -64,9 +67,11 @@ class Downloads:
         """Show how far something is."""
         if self._bars is None:
             return
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(clean(what), total=None)
-        self._bars.update(self._tasks[what], completed=done_bytes, total=total_bytes)
+        if self._task is None:
+            self._task = self._bars.add_task("", total=None)
+        text = clean(what)
+        short = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+        self._bars.update(self._task, description=short, completed=done_bytes, total=total_bytes)
 
 
 def _bars() -> "Progress":

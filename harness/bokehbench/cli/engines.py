@@ -19,6 +19,8 @@ from bokehbench.cli.output import note, to_json
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
+    from bokehbench.engines.depot import Depot
+    from bokehbench.engines.install import Outcome
     from bokehbench.engines.inventory import Entry
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -148,27 +150,42 @@ def install_engine(
     from bokehbench.engines.depot import Depot
     from bokehbench.engines.effort import Effort
     from bokehbench.engines.install import Wanted, install
-    from bokehbench.engines.inventory import installed_entries
 
     chosen = platform or ("linux" if "aarch64" in abis else "android")
     depot = Depot(folder or engines_root())
     routes = find_routes(maven_settings, release_url)
-    documents = []
-    with Downloads() as downloads:
-        effort = Effort.of(seconds, downloads.tell)
-        for abi in dict.fromkeys(abis or (DEFAULT_ABI[chosen],)):
-            wanted = Wanted(name, chosen, abi, version, files)
-            outcome = install(wanted, depot, routes, effort)
+    outcomes: list[Outcome] = []
+    try:
+        with Downloads() as downloads:
+            effort = Effort.of(seconds, downloads.tell)
+            for abi in dict.fromkeys(abis or (DEFAULT_ABI[chosen],)):
+                wanted = Wanted(name, chosen, abi, version, files)
+                outcomes.append(install(wanted, depot, routes, effort))
+    finally:
+        # Those before the one that failed are installed: say so.
+        entries = [_entry_of(outcome, depot) for outcome in outcomes]
+        for outcome, entry in zip(outcomes, entries, strict=True):
             for remark in outcome.remarks:
                 note(f"warning: {remark}")
-            manifest = outcome.installed.manifest
-            [entry] = installed_entries(depot, name, chosen, abi, manifest.version)
-            documents.append(_json(entry) | {"was_there": outcome.was_there})
             if not as_json:
                 state = "was there" if outcome.was_there else "installed"
                 click.echo(f"{state}: {_describe(entry)}")
     if as_json:
+        documents = [
+            _json(entry) | {"was_there": outcome.was_there}
+            for outcome, entry in zip(outcomes, entries, strict=True)
+        ]
         click.echo(to_json({"engines": documents}), nl=False)
+
+
+def _entry_of(outcome: "Outcome", depot: "Depot") -> "Entry":
+    from bokehbench.engines.inventory import installed_entries
+
+    manifest = outcome.installed.manifest
+    [entry] = installed_entries(
+        depot, manifest.name, manifest.platform, manifest.abi, manifest.version
+    )
+    return entry
 
 
 @command.command("check")
