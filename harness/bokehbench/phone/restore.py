@@ -49,13 +49,18 @@ class Changes:
     restored_earlier: int = 0
     _keeper: "_Keeper | None" = field(default=None, repr=False)
 
+    @property
+    def stand(self) -> bool:
+        """Whether the changes stand, as far as the host knows: the link did not break."""
+        return self._keeper is None or self._keeper.is_held
+
     def again(self) -> None:
         """After the device was lost: look whether the changes still stand, else make them again.
 
         Raises:
             DeviceError: the device can't be changed any more, or does not answer.
         """
-        if self._keeper is not None and not self._keeper.is_held:
+        if self._keeper is not None and not self.stand:
             self._keeper.begin(self)
 
 
