@@ -47,7 +47,7 @@ def _graded(random: np.random.Generator, bias: Sequence[float]) -> Callable[[int
 
 def test_a_complete_design_is_bt500s_formula_on_the_raters_means() -> None:
     random = np.random.default_rng(1)
-    ratings = _panel(_graded(random, random.normal(0, 0.3, 12)))
+    ratings = _panel(_graded(random, random.normal(0, 0.3, 12).tolist()))
     made, _ = opinion(ratings, screening="none")
     best = made.methods[0]
     assert [method.method for method in made.methods] == ["good", "bad"]

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from bokehbench.analysis import final_score
 from bokehbench.analysis.differences import opinion_differences
@@ -14,9 +15,8 @@ from bokehbench.analysis.ranking import Comparison, Contender, rank_ranges, scor
 from bokehbench.analysis.ratings import Ratings, Vote
 
 
-def _contender(
-    key: str, psnr: Sequence[float], medians: Sequence[float], setting: str = "phone"
-) -> Contender:
+def _contender(key: str, psnr: ArrayLike, medians: ArrayLike, setting: str = "phone") -> Contender:
+    psnr, medians = np.asarray(psnr), np.asarray(medians)
     return Contender(
         key=key,
         name=f"team {key}",

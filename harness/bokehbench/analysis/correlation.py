@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from bokehbench.analysis.intervals import Interval, fisher_interval
+from bokehbench.analysis.ranktest import doubled_midranks
 
 MIN_METHODS = 4
 """Fisher's z has the variance 1 / (n - 3)."""
@@ -101,18 +102,4 @@ def _dot(left: Sequence[float], right: Sequence[float]) -> float:
 
 def spearman(left: Sequence[float], right: Sequence[float]) -> float | None:
     """Spearman's rank correlation; equal values share the mean of their ranks."""
-    return pearson(_ranks(left), _ranks(right))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
-            end += 1
-        for place in order[start : end + 1]:
-            ranks[place] = (start + end) / 2 + 1
-        start = end + 1
-    return ranks
+    return pearson(doubled_midranks(left), doubled_midranks(right))

@@ -118,7 +118,7 @@ def _shared_noise(centred: "Array", weights: "Array") -> float:
     def variance(axis: int) -> float:
         sums = centred.sum(axis=axis)
         count = int((weights.sum(axis=axis) > 0).sum())
-        return float((sums**2).sum()) / total**2 * count / max(count - 1, 1)
+        return float((sums**2).sum() / total**2) * count / max(count - 1, 1)
 
     gap = np.where(weights > 0, centred / np.where(weights > 0, weights, 1.0), 0.0)
     rows = centred.sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)

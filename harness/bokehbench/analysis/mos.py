@@ -108,10 +108,10 @@ def _table(scores: "Scores", raters: list[str], pictures: list[tuple[str, str]])
     """Without pictures that nobody who is left voted on."""
     import numpy as np
 
-    voted = ~np.isnan(scores).all(axis=0)
+    voted = np.flatnonzero((~np.isnan(scores)).any(axis=0))
     return VoteTable(
         tuple(raters),
-        tuple(picture for picture, seen in zip(pictures, voted, strict=True) if seen),
+        tuple(pictures[place] for place in voted),
         scores[:, voted],
         np.ones(len(raters)),
         np.zeros(len(raters)),

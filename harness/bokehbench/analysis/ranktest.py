@@ -44,7 +44,7 @@ def rank_sum(first: Sequence[float], second: Sequence[float], level: float = 0.9
     """
     if not first or not second:
         raise ValueError("a rank test needs processes on both sides")
-    ranks = _doubled_midranks([*first, *second])
+    ranks = doubled_midranks([*first, *second])
     observed = sum(ranks[len(first) :])
     counts, total = _rank_sum_counts(tuple(sorted(ranks)), len(second))
     p_greater = sum(count for value, count in counts if value >= observed) / total
@@ -107,7 +107,7 @@ def _interval(
     return (ordered[k - 1], ordered[count - k]), 1 - 2 * tail[k - 1]
 
 
-def _doubled_midranks(values: Sequence[float]) -> list[int]:
+def doubled_midranks(values: Sequence[float]) -> list[int]:
     """Ranks times two, so that the middle ranks of ties are whole numbers."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0] * len(values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -72,30 +73,23 @@ def _analysis_options(function: _F) -> _F:
     ) -> Any:
         if metrics is not None and (with_records or run_id):
             raise UsageError("--metrics: metrics come from a file or from records, not from both")
-        words = _Words(screening, min_votes, with_records, run_id, metrics, json_target)
+        records = with_records or run_id is not None
+        words = _Words(screening, min_votes, records, run_id, metrics, json_target)
         return function(*args, words=words, **kwargs)
 
     return with_words  # type: ignore[return-value]
 
 
+@dataclass(frozen=True)
 class _Words:
-    """What the options of an analysis say."""
+    """What the options of an analysis say; `records` also where a run was named."""
 
-    def __init__(
-        self,
-        screening: "Screening",
-        min_votes: int,
-        with_records: bool,
-        run_id: str | None,
-        metrics: Path | None,
-        json_target: str | None,
-    ) -> None:
-        self.screening = screening
-        self.min_votes = min_votes
-        self.with_records = with_records or run_id is not None
-        self.run_id = run_id
-        self.metrics = metrics
-        self.json_target = json_target
+    screening: "Screening"
+    min_votes: int
+    records: bool
+    run_id: str | None
+    metrics: Path | None
+    json_target: str | None
 
 
 @command.command("import")
@@ -217,7 +211,7 @@ def _metrics(words: _Words, store: str | None) -> "tuple[Metrics, set[str] | Non
         except UnicodeDecodeError as error:
             raise UsageError(f"{words.metrics}: no UTF-8; save it as UTF-8") from error
         return parse_metrics(text, str(words.metrics)), None
-    if not words.with_records:
+    if not words.records:
         return {}, None
     records = _records(words.run_id, store)
     return metrics_of(records), {row_name(record) for record in records}

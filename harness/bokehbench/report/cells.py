@@ -85,7 +85,7 @@ def with_best(
 
     Rows that are not `competing` win nothing; a column with a single number has no best.
     """
-    texts = []
+    texts: list[str | None] = []
     for place, column in enumerate(columns):
         numbers = [
             (row[place].value, row[place].text)

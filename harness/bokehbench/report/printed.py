@@ -144,10 +144,13 @@ def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[PrintedRow]:
     """The rows that have a PSNR, a GPU runtime and a score, for fitting C."""
     found = []
     for number, row in enumerate(rows, 1):
-        values = [row.get(key) for key in ("psnr", "gpu_ms", "score")]
-        if all(isinstance(value, Decimal) for value in values):
+        psnr, runtime, score = (row.get(key) for key in ("psnr", "gpu_ms", "score"))
+        if (
+            isinstance(psnr, Decimal)
+            and isinstance(runtime, Decimal)
+            and isinstance(score, Decimal)
+        ):
             name = str(row.get("team") or f"row {number}")
-            psnr, runtime, score = values
             found.append(PrintedRow(name=name, psnr_db=psnr, runtime_ms=runtime, score=score))
     return found
 
