@@ -117,7 +117,9 @@ def test_the_smallest_sizes_of_the_uniform_window(
     assert found == pytest.approx(reference_ssim(a, b, UNIFORM), abs=1e-12)
 
 
-@pytest.mark.parametrize(("size", "sigma"), [(3, None), (5, None), (31, None), (15, 2.0), (65, 9.0)])
+@pytest.mark.parametrize(
+    ("size", "sigma"), [(3, None), (5, None), (31, None), (15, 2.0), (65, 9.0)]
+)
 def test_other_windows(kernels: Kernels, size: int, sigma: float | None) -> None:
     a, b = _pair(90, 150)
     if sigma is None:

@@ -77,6 +77,8 @@ def command(
     from bokehbench.fidelity.folders import pair_paths
     from bokehbench.fidelity.protocols import DEFAULT_PROTOCOL, find_protocol
 
+    if montage == "-":
+        raise UsageError("--montage -: give a file; a picture does not go to standard output")
     rules = find_protocol(protocol or DEFAULT_PROTOCOL)
     pairing = pair_paths(prediction, reference)
     if pairing.unpaired:
@@ -84,7 +86,11 @@ def command(
     with ExitStack() as stack:
         sinks = {
             option: stack.enter_context(Sink(target, option))
-            for option, target in (("--json", json_target), ("--csv", csv_target))
+            for option, target in (
+                ("--json", json_target),
+                ("--csv", csv_target),
+                ("--montage", montage),
+            )
             if target is not None
         }
         with _progress(len(pairing.pairs)) as advance:
@@ -98,8 +104,8 @@ def command(
             note(f"warning: {_named(one, pairing)}{one.failure}")
         _tell_profiles(scored)
         _deliver(sinks, rules, pairing, compared, prediction, reference)
-        if montage is not None:
-            _draw(montage, rules, scored)
+        if "--montage" in sinks:
+            sinks["--montage"].write_bytes(_drawn(rules, scored))
     if not any(sink.is_screen for sink in sinks.values()):
         _show(rules, pairing, compared)
     return FAILED if failed else 0
@@ -123,9 +129,7 @@ def _deliver(
         sinks["--csv"].write(render(table(rules, pairing, compared), "csv"))
 
 
-def _show(
-    rules: "FidelityRules", pairing: "Pairing", compared: "Sequence[Compared]"
-) -> None:
+def _show(rules: "FidelityRules", pairing: "Pairing", compared: "Sequence[Compared]") -> None:
     from bokehbench.cli.fidelity_report import summary_table, table
 
     click.echo(terminal_text(table(rules, pairing, compared)), nl=False)
@@ -133,18 +137,16 @@ def _show(
         click.echo(terminal_text(summary_table(rules, compared)), nl=False)
 
 
-def _draw(target: str, rules: "FidelityRules", scored: "Sequence[Compared]") -> None:
+def _drawn(rules: "FidelityRules", scored: "Sequence[Compared]") -> bytes:
     from bokehbench.fidelity.montage import draw_montage
     from bokehbench.fidelity.protocols import summary
 
-    # Identical pairs have no PSNR; they are the last to be drawn.
-    worst = sorted(
-        scored,
-        key=lambda one: (
-            float("inf") if one.scores is None or one.scores.psnr is None else one.scores.psnr
-        ),
-    )
-    draw_montage(Path(target), f"{rules.name}: {summary(rules)}", worst)
+    def decibels(one: "Compared") -> float:
+        # Identical pairs have no PSNR; they are the last to be drawn.
+        found = one.scores.psnr if one.scores else None
+        return float("inf") if found is None else found
+
+    return draw_montage(f"{rules.name}: {summary(rules)}", sorted(scored, key=decibels))
 
 
 def _named(one: "Compared", pairing: "Pairing") -> str:

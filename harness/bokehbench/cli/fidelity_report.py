@@ -82,9 +82,7 @@ def _image(one: "Compared", metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def table(
-    rules: "FidelityRules", pairing: "Pairing", compared: "Sequence[Compared]"
-) -> Table:
+def table(rules: "FidelityRules", pairing: "Pairing", compared: "Sequence[Compared]") -> Table:
     """A row for every pair; pairs that could not be scored say why."""
     metrics, footnotes = metrics_of(rules), Footnotes()
     columns = (

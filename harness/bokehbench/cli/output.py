@@ -61,10 +61,14 @@ class Sink:
             sys.stdout.write(text)
             sys.stdout.flush()
             return
+        self.write_bytes(text.encode())
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write a whole document that is no text to its path, once."""
         if self._part is None:
-            self._goal.write_text(text, encoding="utf-8")
+            self._goal.write_bytes(data)
             return
-        self._part.write_text(text, encoding="utf-8")
+        self._part.write_bytes(data)
         umask = os.umask(0)
         os.umask(umask)
         self._part.chmod(0o666 & ~umask)

@@ -61,14 +61,18 @@ def _array(path: Path) -> "Image":
     except OSError as error:
         reason = error.strerror or "no whole .npy file"
         raise DatasetError(f"{shown(path)}: can't be read ({reason})") from None
-    except (ValueError, EOFError, MemoryError, TypeError, SyntaxError) as error:
+    except (ValueError, EOFError, MemoryError, TypeError, SyntaxError):
+        # NumPy's own words name pickles and other things that are not meant here.
         raise DatasetError(
-            f"{shown(path)}: no .npy file of numbers ({shown(str(error))}): save it with numpy.save"
+            f"{shown(path)}: no whole .npy file of numbers: save one array with numpy.save"
         ) from None
     if not isinstance(array, np.ndarray):
+        array.close()
         raise DatasetError(f"{shown(path)}: an archive: give a .npy file with one array")
     if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise DatasetError(f"{shown(path)}: {array.dtype} values: save uint8, or floats from 0 to 1")
+        raise DatasetError(
+            f"{shown(path)}: {array.dtype} values: save uint8, or floats from 0 to 1"
+        )
     shape = array.shape[1:] if array.ndim == 4 and array.shape[0] == 1 else array.shape
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
         hint = " (transpose it)" if len(shape) == 3 and shape[0] == 3 else ""

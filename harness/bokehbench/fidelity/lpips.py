@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -211,7 +212,7 @@ def _strips(height: int, width: int, whole_pixels: int = WHOLE_PIXELS) -> Iterat
     core = max(_MIN_STRIP, whole_pixels // width // _GRAIN - 2 * _HALO)
     count = max(1, round(rows[2] / core))
     edges = [rows[2] * number // count for number in range(count + 1)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         # In rows of the last layers: what goes in, and of it what counts.
         upper, lower = max(first - _HALO, 0), last + _HALO
         end = last == rows[2]

@@ -1,13 +1,11 @@
 """The worst pairs side by side: prediction, reference, and a map of their error with its scale."""
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bokehbench.errors import UsageError
 from bokehbench.fidelity.arrays import load_pixels, to_uint8
 from bokehbench.fidelity.comparing import Compared
-from bokehbench.fidelity.images import shown
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -25,17 +23,24 @@ _INK = (20, 20, 20)
 
 # Dark to light in even steps of lightness, so that a larger error is always the lighter one:
 # black, purple, red, orange, pale yellow.
-_COLOURS = ((0, 0, 0), (70, 15, 110), (175, 45, 95), (240, 110, 35), (252, 190, 70), (255, 255, 200))
+_COLOURS = (
+    (0, 0, 0),
+    (70, 15, 110),
+    (175, 45, 95),
+    (240, 110, 35),
+    (252, 190, 70),
+    (255, 255, 200),
+)
 
 
-def draw_montage(path: Path, title: str, worst: Sequence[Compared]) -> None:
-    """Write the picture of up to `ROWS` pairs, which have scores, as a PNG.
+def draw_montage(title: str, worst: Sequence[Compared]) -> bytes:
+    """A PNG of up to `ROWS` pairs, which have scores.
 
     The error is the mean over channels of the absolute difference, in steps of 8 bit; all rows
-    share one scale, whose upper end is the largest 99.9th percentile among them.
+    share one scale, whose upper end is the largest 99th percentile among them.
 
     Raises:
-        UsageError: the file can't be written, or an image can't be read any more.
+        UsageError: an image can't be read any more.
     """
     from PIL import Image, ImageDraw
 
@@ -58,13 +63,9 @@ def draw_montage(path: Path, title: str, worst: Sequence[Compared]) -> None:
         draw.text((_GAP, y + row.height + 4), row.label, fill=_INK, font=small)
         y += row.height + _LABEL + _GAP
     draw.text((_GAP, y), clean(title), fill=_INK, font=small)
-    try:
-        canvas.save(path, format="PNG")
-    except OSError as error:
-        raise UsageError(
-            f"--montage {shown(path)}: can't be written: {error.strerror or error}; "
-            "give a file in a folder that exists and is yours"
-        ) from error
+    stream = io.BytesIO()
+    canvas.save(stream, format="PNG")
+    return stream.getvalue()
 
 
 class _Row:
@@ -82,7 +83,7 @@ class _Row:
         self.height = max(1, round(height * PANEL / width))
         prediction, reference = (image.astype(np.float32) for image in self._pair)
         self._error = np.abs(prediction - reference).mean(axis=2)
-        self.high = float(np.quantile(self._error, 0.999))
+        self.high = float(np.quantile(self._error, 0.99))
         scores = one.scores
         parts = [
             clean(one.pair.name),
@@ -133,18 +134,18 @@ def _scale_bar(
         value = top * step / steps
         y = upper + height - 1 - (height - 1) * step // steps
         draw.line((left + 18, y, left + 23, y), fill=_INK)
-        text = f"{value:g}" + ("+" if step == steps else "")
+        text = f"{value:.4g}" + ("+" if step == steps and top < 255 else "")
         place = min(max(y - 7, upper), upper + height - 14)
         draw.text((left + 27, place), text, fill=_INK, font=font)
     draw.text((left, upper + height + 4), "8-bit steps", fill=_INK, font=font)
 
 
 def _nice(value: float) -> float:
-    """The least of 4, 8, 16 ... 256 that is not below."""
+    """The least of 4, 8, 16 ... 128, 255 that is not below."""
     top = 4.0
-    while top < value and top < 256:
+    while top < min(value, 255.0):
         top *= 2
-    return top
+    return min(top, 255.0)
 
 
 def _fonts() -> tuple[Any, Any]:

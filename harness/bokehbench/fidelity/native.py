@@ -120,9 +120,7 @@ class Native:
         )
         sums = np.zeros(6)
         scratch = self._scratch(int(self._scratch_bytes(taps)))
-        code = self._ssim(
-            self.level, image, rule, top, rows, scratch.ctypes.data, sums.ctypes.data
-        )
+        code = self._ssim(self.level, image, rule, top, rows, scratch.ctypes.data, sums.ctypes.data)
         if code != 0:
             raise ValueError(f"no window of {taps} in {a.shape}")
         return sums
@@ -130,7 +128,7 @@ class Native:
     def lpips_layer(
         self, a: NDArray[np.float32], b: NDArray[np.float32], weights: NDArray[np.float32]
     ) -> float:
-        """Sum over pixels of one layer's distance; `a` and `b` are contiguous (pixels, channels)."""
+        """Sum over pixels of one layer's distance; `a`, `b` are contiguous (pixels, channels)."""
         return float(
             self._layer(
                 *(self.level, a.ctypes.data, b.ctypes.data, weights.ctypes.data),

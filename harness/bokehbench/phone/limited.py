@@ -10,7 +10,9 @@ from bokehbench.phone.transport import DEFAULT_OUTPUT_LIMIT, CommandResult, Dead
 FILE_BLOCKS = 1 << 24
 """Largest file that a command may write, in blocks of 512 bytes: 8 GiB."""
 
-_LIMIT = 'ulimit -c 0; ulimit -v "$1" && ulimit -t "$2" && ulimit -f "$3" || exit 71; shift 3; exec "$@"'
+_LIMIT = (
+    'ulimit -c 0; ulimit -v "$1" && ulimit -t "$2" && ulimit -f "$3" || exit 71; shift 3; exec "$@"'
+)
 
 
 class LimitedTransport:
@@ -45,6 +47,7 @@ class LimitedTransport:
         stdin: bytes = b"",
         on_stdout: Callable[[bytes], None] | None = None,
         limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        alone: bool = False,
     ) -> CommandResult:
         """Run a command under the limits; see Transport.run."""
         # Every core may count a second for each second that passes.
@@ -56,6 +59,7 @@ class LimitedTransport:
             stdin=stdin,
             on_stdout=on_stdout,
             limit_bytes=limit_bytes,
+            alone=alone,
         )
 
     def push(
