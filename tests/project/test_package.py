@@ -51,6 +51,7 @@ def test_runners_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> 
         f"bokehbench/_runners/{target}/runner" for target in TARGETS
     }
     assert "bokehbench/_device_profiles/generic-linux.toml" in names
+    assert "bokehbench/engines/catalog.toml" in names
     assert "bokehbench/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"bokehbench"}
