@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 MAX_BYTES = 16 << 20
+SUBMISSION_FORMAT = "bokehbench-submission/1"
 
 
 @click.group("challenge")
@@ -174,12 +175,14 @@ def check(folder: Path, as_json: bool) -> int:
     except SubmissionError as error:
         if as_json:
             problems = [clean(problem) for problem in error.problems]
-            click.echo(to_json({"sound": False, "problems": problems}), nl=False)
+            document = {"format": SUBMISSION_FORMAT, "sound": False, "problems": problems}
+            click.echo(to_json(document), nl=False)
         for problem in error.problems:
             note(f"bokehbench: {problem}")
         return error.exit_code
     if as_json:
         document = {
+            "format": SUBMISSION_FORMAT,
             "sound": True,
             "problems": [],
             "factsheet": msgspec.to_builtins(submission.factsheet),

@@ -16,13 +16,13 @@ _STYLE = """\
 #{id} caption {{ caption-side: top; text-align: left; font-weight: bold; padding: 0.4em 0; }}
 #{id} thead th {{ border-top: 2px solid; border-bottom: 1px solid; vertical-align: bottom; }}
 #{id} tbody tr:last-child > * {{ border-bottom: 2px solid; }}
-#{id} th, #{id} td {{ padding: 0.25em 0.75em; text-align: left; font-weight: normal; }}
+#{id} th, #{id} td {{ padding: 0.25em 0.6em; text-align: left; font-weight: normal; }}
 #{id} thead th {{ font-weight: bold; }}
 #{id} .n {{ text-align: right; }}
 #{id} td.n {{ white-space: nowrap; }}
 #{id} tbody tr:nth-child(even) > * {{ background: rgba(128, 128, 128, 0.12); }}
 #{id} sup {{ line-height: 0; padding-left: 0.15em; }}
-#{id} sup a {{ text-decoration: none; }}
+#{id} sup a {{ color: inherit; text-decoration: underline dotted; }}
 #{id} .notes {{ font-size: 0.85em; max-width: 60em; }}"""
 
 

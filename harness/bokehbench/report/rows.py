@@ -26,9 +26,9 @@ _MIB = 2**20
 
 
 def row_name(record: Record) -> str:
-    """What a row is called: the team of the factsheet, the label, or the model's name."""
+    """What a row is called: the label, else the team of the factsheet, else the model's name."""
     facts = record.evidence
-    return facts.factsheet.team if facts.factsheet else facts.label or facts.model.name
+    return facts.label or (facts.factsheet.team if facts.factsheet else facts.model.name)
 
 
 class Row:
