@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokehbench.cli.downloads import Downloads, engines_root, find_routes
+from bokehbench.cli.options import PROFILE_VARIABLE
 from bokehbench.cli.output import note
 from bokehbench.engines import Engine, ensure, find_engine
 from bokehbench.errors import DeviceError, EngineError, EngineMissing, UsageError
@@ -25,8 +26,6 @@ from bokehbench.profile import (
 )
 from bokehbench.runners import bundled_runner, require_supported
 from bokehbench.schedule import Choice
-
-PROFILE_VARIABLE = "BOKEHBENCH_PROFILE_DIR"
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,13 @@ def connect(
         raise UsageError(f"no device given; {_choices(adb_server)}")
     # Wrong profiles are found before anything is asked of a device.
     profiles = load_profiles(profile_folders(profile_dir))
+    if profile_name is not None and profile_name not in profiles:
+        known = ", ".join(sorted(profiles))
+        raise UsageError(f"--profile {profile_name}: unknown; known are: {known}")
     device = reach(address, adb_server)
     require_supported(device.facts.address, device.facts.platform, device.facts.abi)
     if profile_name is None:
         return Connection(device, match_profile(profiles, device.facts))
-    if profile_name not in profiles:
-        known = ", ".join(sorted(profiles))
-        raise UsageError(f"--profile {profile_name}: unknown; known are: {known}")
     return Connection(device, profiles[profile_name])
 
 

@@ -36,6 +36,16 @@ adb_option = click.option(
     help="The adb server for serials.  [default: 127.0.0.1:5037]",
 )
 
+PROFILE_VARIABLE = "BOKEHBENCH_PROFILE_DIR"
+
+profile_dir_option = click.option(
+    "--profile-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    envvar=PROFILE_VARIABLE,
+    help="A folder of profiles that replace others of the same name.",
+)
+
 
 @dataclass(frozen=True)
 class Protocol:

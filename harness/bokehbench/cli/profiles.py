@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from bokehbench.cli.connect import PROFILE_VARIABLE, profile_folders, reach
-from bokehbench.cli.options import adb_option
+from bokehbench.cli.connect import profile_folders, reach
+from bokehbench.cli.options import adb_option, profile_dir_option
 from bokehbench.cli.output import to_json
 from bokehbench.errors import ProfileError, UsageError
 from bokehbench.profile import (
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 GETPROP_LIMIT = 1 << 22
 
-folder_option = click.option(
-    "--profile-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    envvar=PROFILE_VARIABLE,
-    help="A folder of profiles that replace others of the same name.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -47,7 +40,7 @@ def command() -> None:
 
 
 @command.command("list")
-@folder_option
+@profile_dir_option
 @json_option
 def list_profiles(profile_dir: Path | None, as_json: bool) -> None:
     """List all profiles, with how many of their facts were read in a source."""
@@ -69,7 +62,7 @@ def list_profiles(profile_dir: Path | None, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name")
-@folder_option
+@profile_dir_option
 @json_option
 def show(name: str, profile_dir: Path | None, as_json: bool) -> None:
     """Print every fact of the profile NAME with its mark, then its sources.
@@ -109,7 +102,7 @@ def show(name: str, profile_dir: Path | None, as_json: bool) -> None:
     metavar="FILE",
     help="A saved output of `adb shell getprop` instead of a device.",
 )
-@folder_option
+@profile_dir_option
 @adb_option
 @json_option
 def match(

@@ -22,6 +22,7 @@ from bokehbench.cli.options import (
     adb_option,
     io_options,
     make_protocol,
+    profile_dir_option,
     protocol_options,
     score_option,
     store_option,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Input and order.")
 @click.option("--profile", "profile_name", metavar="NAME", help="A device profile by name.")
+@profile_dir_option
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the records as JSON.")
 @store_option
 @adb_option
@@ -101,6 +103,7 @@ def command(
     sustained_seconds: float,
     seed: int,
     profile_name: str | None,
+    profile_dir: Path | None,
     json_target: str | None,
     store: str | None,
     adb_server: str | None,
@@ -119,7 +122,7 @@ def command(
     if resume is not None:
         if models or devices:
             raise UsageError("--resume goes on with the models and devices of that run; name none")
-        return go_on(resume, store, json_target, adb_server)
+        return go_on(resume, store, json_target, adb_server, profile_dir)
     if not models:
         raise UsageError("no model given; name one or more .tflite files")
     for name in names:
@@ -136,7 +139,8 @@ def command(
     if pairs is not None and pairs.unpaired:
         note(_unpaired(pairs))
     connections = [
-        connect(address, profile_name, adb_server) for address in dict.fromkeys(devices or (None,))
+        connect(address, profile_name, adb_server, profile_dir)
+        for address in dict.fromkeys(devices or (None,))
     ]
     prepared = [
         equipped(
@@ -211,7 +215,13 @@ def equipped(
     return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id, host)
 
 
-def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: str | None) -> int:
+def go_on(
+    run_id: str,
+    store: str | None,
+    json_target: str | None,
+    adb_server: str | None,
+    profile_dir: Path | None = None,
+) -> int:
     """Resume a run that was cut short: same models, dataset, settings and records."""
     from bokehbench.session import resume
 
@@ -219,7 +229,7 @@ def go_on(run_id: str, store: str | None, json_target: str | None, adb_server: s
         requests = resume.find_requests(opened, run_id)
         prepared = [
             equipped(
-                connect(stored["device"], stored["profile"], adb_server),
+                connect(stored["device"], stored["profile"], adb_server, profile_dir),
                 resume.rebuild(stored, run_id),
                 resume.record_ids(stored),
             )
