@@ -16,6 +16,10 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "run": "Run .tflite models on a device and record latency and fidelity.",
+    "compare": "Compare two records: ratio, interval, p-value.",
+    "gate": "Judge a run against a baseline; exit code 5 when it became slower.",
+    "history": "Show how a model's latency went from run to run, as table and plot.",
+    "replay": "Derive a record anew from its stored evidence.",
     "table": "Print the challenge's table from stored records.",
     "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
     "records": "List, show, export and import stored records.",

@@ -60,6 +60,28 @@ def measure(
     return exit_code(outcome, request.settings.backend, code)
 
 
+def measure_quietly(
+    devices: "Sequence[Prepared]", store: "Store", run_id: str
+) -> "Sequence[Record]":
+    """Run, and show nothing but progress; the records.
+
+    Raises:
+        BokehbenchError: a device ended early; what was measured is stored.
+        KeyboardInterrupt: the run was cut short.
+    """
+    from bokehbench.cli.progress import Screen
+    from bokehbench.fleet import run_devices
+
+    with Screen(len(devices)) as screen:
+        outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, None)
+    _keep(outcome)
+    for error in outcome.errors.values():
+        raise error
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return outcome.records
+
+
 def _deliver(sink: Sink, outcome: "FleetOutcome") -> int:
     """Write the document; a disk that filled up meanwhile costs the file, not the records."""
     records = [record.to_json() for record in outcome.records]

@@ -17,24 +17,34 @@ from bokehbench.store import RecordFilter, Store
 
 
 def find_requests(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """The stored requests of a run, one a device.
+    """The stored requests of a run that can go on, one a device.
 
     Raises:
         UsageError: no run has that id, or it came to its end.
     """
+    requests = stored_requests(store, run_id, "--resume")
+    if any(run.run_id == run_id and run.state == "done" for run in store.runs()):
+        raise UsageError(f"--resume {run_id}: that run came to its end")
+    return requests
+
+
+def stored_requests(store: Store, run_id: str, option: str = "--run") -> list[dict[str, Any]]:
+    """The stored requests of a run, whether it ended or not, one a device.
+
+    Raises:
+        UsageError: no run has that id, or it was imported; the message names `option`.
+    """
     for run in store.runs():
         if run.run_id == run_id:
             if "devices" not in run.request:
-                raise UsageError(f"--resume {run_id}: imported; only the host that ran it goes on")
-            if run.state == "done":
-                raise UsageError(f"--resume {run_id}: that run came to its end")
+                raise UsageError(f"{option} {run_id}: imported; only the host that ran it goes on")
             return list(run.request["devices"])
     raise UsageError(
-        f"--resume {run_id}: no such run in {store.name}; see `bokehbench records list`"
+        f"{option} {run_id}: no such run in {store.name}; see `bokehbench records list`"
     )
 
 
-def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
+def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -> RunRequest:
     """The request of a run, its models and dataset read anew and known by their hashes.
 
     Raises:
@@ -45,7 +55,7 @@ def rebuild(request: Mapping[str, Any], run_id: str) -> RunRequest:
         path = Path(entry["path"])
         facts = read_model(path)
         if facts.sha256 != entry["sha256"]:
-            raise UsageError(f"--resume {run_id}: {path} has changed since; start a new run")
+            raise UsageError(f"{option} {run_id}: {path} has changed since; start a new run")
         io = msgspec.convert(entry["io"], IoSpec)
         models.append(ModelInput(path, facts, io, entry["label"]))
     return RunRequest(

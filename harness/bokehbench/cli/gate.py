@@ -1,0 +1,195 @@
+"""`bokehbench gate`: has a run become slower than its baseline."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bokehbench.cli.compare import allow_option
+from bokehbench.cli.measure import json_sink
+from bokehbench.cli.options import adb_option, store_option
+from bokehbench.cli.output import Sink, note, to_json
+from bokehbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bokehbench.analysis.baseline import Baseline
+    from bokehbench.facts import Record
+    from bokehbench.report.gate import GateResult
+    from bokehbench.store import Store
+
+GATE_FORMAT = "bokehbench-gate/1"
+REGRESSION = 5
+
+
+def _share(_context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """`3%` or `0.03`."""
+    text = value.strip()
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    # A comparison with NaN is false, so NaN is refused too.
+    if not 0 <= share < 10:
+        raise click.BadParameter("give a share such as 3% or 0.03", param=parameter)
+    return share
+
+
+@click.command("gate")
+@click.option(
+    "--baseline",
+    "baseline_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Earlier runs as JSON; made and extended by --update, to be committed.",
+)
+@click.option("--run", "run_id", metavar="RUN", help="The run to judge.  [default: the newest]")
+@click.option(
+    "--max-regression",
+    default="3%",
+    show_default=True,
+    callback=_share,
+    metavar="SHARE",
+    help="The slowdown that is tolerated.",
+)
+@click.option(
+    "--floor-ms",
+    type=click.FloatRange(0),
+    default=0.05,
+    show_default=True,
+    help="Smaller differences are never called a regression.",
+)
+@click.option(
+    "--confirm",
+    "confirm_run",
+    metavar="RUN",
+    help="A fresh run of the same that was made already, instead of making one.",
+)
+@click.option(
+    "--no-rerun",
+    is_flag=True,
+    help="Don't measure again on a suspicion; a suspicion alone then fails.",
+)
+@click.option("--update", is_flag=True, help="Add the run to the baseline unless it fails.")
+@allow_option
+@store_option
+@adb_option
+@click.option("--junit", metavar="PATH", help="Write JUnit XML.")
+@click.option("--markdown", "markdown_target", metavar="PATH|-", help="Write a summary.")
+@click.option("--json", "json_target", metavar="PATH|-", help="Write the results as JSON.")
+def command(
+    baseline_file: Path,
+    run_id: str | None,
+    max_regression: float,
+    floor_ms: float,
+    confirm_run: str | None,
+    no_rerun: bool,
+    update: bool,
+    allowed: tuple[str, ...],
+    store: str | None,
+    adb_server: str | None,
+    junit: str | None,
+    markdown_target: str | None,
+    json_target: str | None,
+) -> int:
+    """Judge a run's records against a baseline.
+
+    The limit is what is tolerated and the noise that the history of that device, model and
+    backend shows. A suspicion is measured once more, and only what a fresh run confirms fails,
+    with exit code 5.
+    """
+    from bokehbench.cli.gating import Gate
+    from bokehbench.cli.run import open_for_writing
+    from bokehbench.report.gate import junit_xml, markdown
+
+    if "-" in (json_target, markdown_target) and json_target == markdown_target:
+        raise UsageError("--json - and --markdown - both want standard output; give one a file")
+    baseline = _read(baseline_file, update)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_for_writing(store))
+        sinks: list[tuple[Sink, Callable[[Sequence[GateResult]], str]]] = []
+        for target, option, render in (
+            (junit, "--junit", lambda results: junit_xml(results, max_regression)),
+            (markdown_target, "--markdown", lambda results: markdown(results, max_regression)),
+        ):
+            if target is not None:
+                sinks.append((stack.enter_context(Sink(target, option)), render))
+        document = stack.enter_context(json_sink(json_target))
+        gate = Gate(opened, baseline, max_regression, floor_ms, allowed, adb_server)
+        records = gate.records_of(run_id or _newest(opened))
+        results = gate.judge(records, confirm_run, rerun=not no_rerun)
+        for sink, render in sinks:
+            sink.write(render(results))
+        if document is not None:
+            document.write(to_json(_json(results, max_regression)))
+        if not any(sink.is_screen for sink, _ in sinks) and json_target != "-":
+            click.echo(markdown(results, max_regression), nl=False)
+    if update:
+        _update(baseline_file, baseline, records, results)
+    return _code(results)
+
+
+def _code(results: "Sequence[GateResult]") -> int:
+    from bokehbench.report.gate import FAILING
+
+    states = {result.state for result in results}
+    if states & FAILING:
+        return REGRESSION
+    if states & {"unlike", "too few"}:
+        return 2
+    return 1 if "invalid" in states else 0
+
+
+def _json(results: "Sequence[GateResult]", max_regression: float) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "format": GATE_FORMAT,
+        "max_regression": max_regression,
+        "results": msgspec.to_builtins(results),
+    }
+
+
+def _read(path: Path, update: bool) -> "Baseline":
+    from bokehbench.analysis.baseline import Baseline, parse
+
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        if update:
+            return Baseline()
+        raise UsageError(f"--baseline {path}: not there; --update makes it from a run") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--baseline {path}: not a baseline ({error})") from error
+    except OSError as error:
+        raise UsageError(f"--baseline {path}: can't be read: {error.strerror}") from error
+
+
+def _update(
+    path: Path,
+    baseline: "Baseline",
+    records: "Sequence[Record]",
+    results: "Sequence[GateResult]",
+) -> None:
+    """Add what passed or is new; a regression must not become its own baseline."""
+    from bokehbench.analysis.baseline import dump, with_records
+
+    fine = {result.record_id for result in results if result.state in ("passed", "new")}
+    added = [record for record in records if record.record_id in fine]
+    if not added:
+        note(f"{path}: nothing to add")
+        return
+    with Sink(str(path), "--baseline") as sink:
+        sink.write(dump(with_records(baseline, added)))
+    note(f"{path}: {len(added)} records added")
+
+
+def _newest(store: "Store") -> str:
+    from bokehbench.store import RecordFilter
+
+    for row in store.list(RecordFilter()):
+        if row.state == "sealed":
+            return row.run_id
+    raise UsageError(f"{store.name}: holds no finished record; measure with `bokehbench run` first")

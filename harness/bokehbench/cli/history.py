@@ -1,0 +1,96 @@
+"""`bokehbench history`: a model's latency from run to run."""
+
+from pathlib import Path
+
+import click
+
+from bokehbench.cli.measure import json_sink
+from bokehbench.cli.options import store_option
+from bokehbench.cli.output import to_json
+from bokehbench.errors import UsageError
+from bokehbench.text import clean
+
+HISTORY_FORMAT = "bokehbench-history/1"
+
+
+@click.command("history")
+@click.argument("model")
+@store_option
+@click.option("--device", metavar="DEV", help="Only records of one device.")
+@click.option("--backend", metavar="BACKEND", help="Only records of one backend.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+@click.option(
+    "--plot",
+    "plots",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Draw it, as .png or .svg; may be given more than once.",
+)
+@click.option("--json", "json_target", metavar="PATH|-", help="Write the rows as JSON.")
+def command(
+    model: str,
+    store: str | None,
+    device: str | None,
+    backend: str | None,
+    limit: int | None,
+    plots: tuple[Path, ...],
+    json_target: str | None,
+) -> None:
+    """Show the records of a MODEL (name, label or sha256), oldest first.
+
+    `normalised` takes the unit's own speed out by its reference workload, so that phones of
+    one model can be compared. What changed since the row before (model, engine, build of the
+    system) is named.
+    """
+    import msgspec
+
+    from bokehbench.analysis.history import history
+    from bokehbench.derive import derive
+    from bokehbench.report.plot import draw_history
+    from bokehbench.store import RecordFilter, open_store
+
+    for path in plots:
+        if path.suffix not in (".png", ".svg"):
+            raise UsageError(f"--plot {path}: give a name that ends in .png or .svg")
+    with (
+        json_sink(json_target) as sink,
+        open_store(store, readonly=True, derive=derive) as opened,
+    ):
+        which = RecordFilter(model=model, device=device, backend=backend, limit=limit)
+        rows = history([record for record in opened.records(which) if record.seal is not None])
+        if not rows:
+            raise UsageError(
+                f"{model}: no finished record in {opened.name}; see `bokehbench records list`"
+            )
+    for path in plots:
+        try:
+            draw_history(rows, path, f"{rows[-1].name}: {len(rows)} records")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(f"--plot {path}: can't be drawn: {why}") from error
+    if sink is not None:
+        sink.write(to_json({"format": HISTORY_FORMAT, "rows": msgspec.to_builtins(rows)}))
+    if sink is None or not sink.is_screen:
+        header = ("created", "record", "device", "backend", "ms", "95 %", "normalised", "°C", "")
+        lines = [header]
+        for row in rows:
+            interval = f"{row.ci95_ms[0]:.2f}-{row.ci95_ms[1]:.2f}" if row.ci95_ms else ""
+            lines.append(
+                (
+                    row.created[:16],
+                    row.record_id,
+                    row.device,
+                    f"{row.backend} {row.precision}".removesuffix(" default"),
+                    f"{row.median_ms:.2f}" if row.median_ms is not None else row.status,
+                    interval,
+                    f"{row.normalised_ms:.2f}" if row.normalised_ms is not None else "",
+                    f"{row.celsius:.0f}" if row.celsius is not None else "",
+                    "; ".join(row.changed) or ("" if row.status == "ranked" else row.status),
+                )
+            )
+        shown = [tuple(clean(cell) for cell in line) for line in lines]
+        widths = [max(len(line[column]) for line in shown) for column in range(len(header))]
+        for line in shown:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
