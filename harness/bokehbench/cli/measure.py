@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bokehbench.cli import INTERRUPTED
+from bokehbench.cli.against import Against, side_by_side
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.text import clean
 
@@ -41,8 +42,14 @@ def measure(
     sink: Sink | None,
     run_id: str,
     earlier: "Mapping[str, Evidence] | None" = None,
+    *,
+    against: bool = False,
 ) -> int:
-    """Run, write the JSON document if one was asked for, show the table; the exit code."""
+    """Run, write the JSON document if one was asked for, show the table; the exit code.
+
+    Args:
+        against: the first of two models is the baseline, which the second is compared with.
+    """
     from bokehbench.cli.progress import Screen
     from bokehbench.fleet import run_devices
 
@@ -50,10 +57,13 @@ def measure(
         outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, earlier)
     # Before anything is printed: whoever reads our output may be gone.
     _keep(outcome)
-    code = _deliver(sink, outcome) if sink is not None else 0
     request = devices[0].request
+    found = side_by_side(outcome.records, request.models) if against else None
+    code = _deliver(sink, outcome, found) if sink is not None else 0
     if sink is None or not sink.is_screen:
         _show(outcome, request.score_backend)
+        for text in found.texts if found else ():
+            click.echo(text)
     for address, error in outcome.errors.items():
         note(f"{address}: {error}")
         code = max(code, error.exit_code)
@@ -82,10 +92,16 @@ def measure_quietly(
     return outcome.records
 
 
-def _deliver(sink: Sink, outcome: "FleetOutcome") -> int:
+def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> int:
     """Write the document; a disk that filled up meanwhile costs the file, not the records."""
     records = [record.to_json() for record in outcome.records]
-    document = {"format": RUN_FORMAT, "run_id": outcome.run_id, "records": records}
+    document: dict[str, object] = {
+        "format": RUN_FORMAT,
+        "run_id": outcome.run_id,
+        "records": records,
+    }
+    if found is not None:
+        document["comparisons"] = found.documents
     try:
         sink.write(to_json(document))
     except BrokenPipeError:

@@ -63,6 +63,12 @@ if TYPE_CHECKING:
 )
 @image_options
 @io_options
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="BASELINE",
+    help="Measure this model beside the MODEL, A B B A, and compare; protocol ci by default.",
+)
 @click.option("--name", "names", multiple=True, help="Name in tables, once a model in order.")
 @score_option
 @click.option(
@@ -98,6 +104,7 @@ def command(
     image_words: ImageWords,
     io_flags: "IoFlags",
     io_file: Path | None,
+    against: Path | None,
     names: tuple[str, ...],
     score_backend: "Backend",
     sustained_seconds: float,
@@ -111,9 +118,10 @@ def command(
     resume: str | None,
     dry_run: bool,
 ) -> int:
-    """Run one or more MODELS (.tflite) on a device.
+    """Run one or more MODELS on a device.
 
-    Each model runs in several fresh processes, models taking turns. With --dataset the
+    A MODEL is a .tflite file or a submission: a folder with model.tflite and factsheet.toml.
+    Each runs in several fresh processes, models taking turns. With --dataset the
     device's own output images are scored as well. Records are stored; the table is printed, or with
     --json - one JSON document and nothing else.
     """
@@ -127,12 +135,17 @@ def command(
         raise UsageError("no model given; name one or more .tflite files")
     for name in names:
         storable(name, "--name")
+    if against is not None:
+        if len(models) != 1:
+            raise UsageError("--against: compares one model with its baseline; name one MODEL")
+        models = (against, *models)
     if len(names) not in (0, len(models)):
         raise UsageError(f"--name: given {len(names)} times for {len(models)} models")
     inputs = tuple(
         _model(path, names[number] if names else None, io_file, io_flags)
         for number, path in enumerate(models)
     )
+    default = "challenge" if against is None else "ci"
     rules = make_rules(image_words)
     images = make_image_options(image_words, dataset=dataset is not None)
     pairs = _dataset(dataset, inputs)
@@ -148,7 +161,7 @@ def command(
             RunRequest(
                 models=inputs,
                 settings=make_settings(
-                    backends, connection, make_protocol(protocol), seed, sustained_seconds
+                    backends, connection, make_protocol(protocol, default), seed, sustained_seconds
                 ),
                 dataset=pairs,
                 fit=fit or "error",
@@ -165,7 +178,7 @@ def command(
         show_plans(prepared, as_json=json_target == "-")
         return 0
     with json_sink(json_target) as sink, open_for_writing(store) as opened, closing_all(prepared):
-        return measure(prepared, opened, sink, new_run_id())
+        return measure(prepared, opened, sink, new_run_id(), against=against is not None)
 
 
 @contextmanager
@@ -253,10 +266,17 @@ def open_for_writing(store: str | None) -> "Store":
 def _model(path: Path, label: str | None, io_file: Path | None, flags: "IoFlags") -> "ModelInput":
     from bokehbench.model.iospec import resolve_io
     from bokehbench.model.reader import read_model
+    from bokehbench.model.submission import is_submission, open_submission
     from bokehbench.session import ModelInput
 
+    factsheet = None
+    if is_submission(path):
+        submission = open_submission(path)
+        path, factsheet = submission.model, submission.factsheet
+        label, io_file = label or factsheet.team, io_file or submission.io_file
     facts = read_model(path)
-    return ModelInput(path, facts, resolve_io(facts, path, file=io_file, flags=flags), label)
+    io = resolve_io(facts, path, file=io_file, flags=flags)
+    return ModelInput(path, facts, io, label, factsheet)
 
 
 def _dataset(folder: Path | None, models: "tuple[ModelInput, ...]") -> "Dataset | None":

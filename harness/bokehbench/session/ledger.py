@@ -66,6 +66,7 @@ class Ledger:
             fidelity_protocol=request.fidelity_rules.name,
             fidelity_rules=request.fidelity_rules if request.dataset else None,
             dataset=prepared.dataset_facts(),
+            factsheet=model.factsheet,
             conditions=(before,) if before else (),
         )
         shared = self._sharing(record)

@@ -9,7 +9,7 @@ import msgspec
 
 from bokehbench.engines import Engine
 from bokehbench.errors import DatasetError
-from bokehbench.facts import DatasetFacts, FidelityRules, IoSpec, ModelFacts
+from bokehbench.facts import DatasetFacts, Factsheet, FidelityRules, IoSpec, ModelFacts
 from bokehbench.facts.trial import Backend
 from bokehbench.fidelity.pairs import Dataset
 from bokehbench.model.fit import Fit, plan_fit, timing_shapes
@@ -27,12 +27,16 @@ RECOVERY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class ModelInput:
-    """One model of a run: its file, its facts, how images meet it, and the user's name for it."""
+    """One model of a run: its file, its facts, how images meet it, and the user's name for it.
+
+    `factsheet` is there where the model came as a submission to a challenge.
+    """
 
     path: Path
     facts: ModelFacts
     io: IoSpec
     label: str | None
+    factsheet: Factsheet | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
                 "sha256": m.facts.sha256,
                 "label": m.label,
                 "io": msgspec.to_builtins(m.io),
+                "factsheet": msgspec.to_builtins(m.factsheet),
             }
             for m in request.models
         ],

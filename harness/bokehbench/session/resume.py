@@ -8,7 +8,7 @@ import msgspec
 
 from bokehbench.engines import file_sha256
 from bokehbench.errors import UsageError
-from bokehbench.facts import Evidence, FidelityRules, IoSpec, MeasurementProtocol
+from bokehbench.facts import Evidence, Factsheet, FidelityRules, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
 from bokehbench.schedule import GpuSettings, Plan, PlannedRecord, Progress, Settings
@@ -57,7 +57,8 @@ def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -
         if facts.sha256 != entry["sha256"]:
             raise UsageError(f"{option} {run_id}: {path} has changed since; start a new run")
         io = msgspec.convert(entry["io"], IoSpec)
-        models.append(ModelInput(path, facts, io, entry["label"]))
+        factsheet = msgspec.convert(entry["factsheet"], Factsheet | None)
+        models.append(ModelInput(path, facts, io, entry["label"], factsheet))
     return RunRequest(
         models=tuple(models),
         settings=Settings(
