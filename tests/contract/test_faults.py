@@ -61,7 +61,12 @@ def long_pull(phone: AdbTransport, folder: Path) -> None:
     phone.pull("/dev/zero", folder / "back", deadline=Deadline.after(SECONDS))
 
 
-ACTIONS = [long_run, long_push, long_pull]
+def long_run_alone(phone: AdbTransport, _: Path) -> None:
+    script = "echo begun; sleep 60"
+    phone.run(["sh", "-c", script], deadline=Deadline.after(SECONDS), alone=True)
+
+
+ACTIONS = [long_run, long_run_alone, long_push, long_pull]
 
 
 @pytest.mark.parametrize("action", ACTIONS)

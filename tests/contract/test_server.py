@@ -42,6 +42,7 @@ def test_a_device_on_the_network_is_connected_by_itself(
     adb_server.disconnect(shared_device.address)
     transport = ServerTransport(shared_device.address, port=adb_server.port)
     assert transport.run(["true"], deadline=Deadline.after(10)).exit_code == 0
+    transport.close()
 
 
 def test_no_server_says_how_to_start_one() -> None:

@@ -48,14 +48,19 @@ class Hurried:
         stdin: bytes = b"",
         on_stdout: Callable[[bytes], None] | None = None,
         limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        alone: bool = False,
     ) -> CommandResult:
         """See Transport.run."""
         # A trial has a deadline of its own; whatever else is a short command.
-        is_trial = limit_bytes == launcher.EVENT_LIMIT
-        hurried = deadline if is_trial else _sooner(deadline, COMMAND_SECONDS)
+        hurried = deadline if alone else _sooner(deadline, COMMAND_SECONDS)
         with self._timed(" ".join(argv), hurried):
             return self._inner.run(
-                argv, deadline=hurried, stdin=stdin, on_stdout=on_stdout, limit_bytes=limit_bytes
+                argv,
+                deadline=hurried,
+                stdin=stdin,
+                on_stdout=on_stdout,
+                limit_bytes=limit_bytes,
+                alone=alone,
             )
 
     def push(

@@ -97,7 +97,7 @@ def all_steps(runner_sha256: str, runner_bytes: int) -> list[Step]:
         Step("event samples", DOWN, b'"invoke_ns":[', 13, after=second),
         Step("event output", DOWN, b'"low":', 8, after=second),
         Step("event done", DOWN, b'"done","events":', 16, after=second),
-        Step("runner's exit code", DOWN, b"@bokehbench-", 29, after=b'"done"'),
+        Step("runner's exit code", DOWN, b"@bokehbench-", 30, after=b'"done"'),
         Step("exit packet", DOWN, b"\x03\x01\0\0\0", 5, after=b'"done"'),
         Step("removal of the work folder", UP, b"'rm -rf \"$1\"'", 4, after=second),
         Step("image: SEND", UP, b"SEND", 60, after=images),

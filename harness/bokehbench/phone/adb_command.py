@@ -17,29 +17,40 @@ from collections.abc import Sequence
 COMMAND_LIMIT = 60_000
 """Bytes of one command: adb's request has four hexadecimal digits for its length."""
 
+LONGEST_SECONDS = 999_999
+
 GUARD_SECONDS = 1
 """How long after the host's deadline the guard on the device kills what still runs."""
 
 
-def wrap(argv: Sequence[str], mark: str, seconds: float) -> bytes:
-    """The string for `sh -c`, with quoting that keeps every argument as it is.
+def quoted(argv: Sequence[str]) -> bytes:
+    """A command line for `sh` with quoting that keeps every argument as it is.
 
     Raises:
         ValueError: an argument holds a NUL, which no program can be given.
     """
     if any("\0" in word for word in argv):
         raise ValueError("embedded null byte")
-    guard = math.ceil(seconds) + GUARD_SECONDS
+    return shlex.join(argv).encode("utf-8", "surrogateescape")
+
+
+def guard_seconds(seconds: float) -> int:
+    """When the guard ends a command that has that long."""
+    return min(math.ceil(seconds) + GUARD_SECONDS, LONGEST_SECONDS)
+
+
+def wrap(command: bytes, mark: str, seconds: float) -> bytes:
+    """The string for `sh -c` that runs one quoted command."""
+    guard = guard_seconds(seconds)
     # fd 3 is the command's stderr; the shell's own, with its "Segmentation fault", is dropped.
     # A read that fails with 2 could not even begin: there the guard sleeps.
-    text = (
-        f"echo '{mark}' $$ >&2; exec 3>&2 2>/dev/null; "
+    before = (
+        f"echo '{mark}' p$$ >&2; exec 3>&2 2>/dev/null; "
         f"(read -t {guard} -u3 x; [ $? = 2 ] && sleep {guard}; kill -9 -$$) "
-        "</dev/null >/dev/null & "
-        f"(exec 2>&3 3>&-; exec {shlex.join(argv)}); "
-        f"e=$?; echo '{mark}' $e >&3; kill -9 -$$; exit $e"
+        "</dev/null >/dev/null & (exec 2>&3 3>&-; exec "
     )
-    return text.encode("utf-8", "surrogateescape")
+    after = f"); e=$?; echo '{mark}' e$e >&3; kill -9 -$$; exit $e"
+    return before.encode() + command + after.encode()
 
 
 def kill_command(pid: int) -> bytes:
@@ -48,7 +59,7 @@ def kill_command(pid: int) -> bytes:
 
 
 class MarkFilter:
-    """Takes the marks of `wrap` out of stderr: the first holds the pid, the second the code.
+    """Takes marks out of a stream: one with the process id (`p4711`), one with the code (`e0`).
 
     The command's bytes pass as they are; no more than one unfinished mark is held back.
     """
@@ -73,8 +84,7 @@ class MarkFilter:
             if not newline and len(after) < 12:
                 self._held = mark + after
                 return own + before
-            if newline and number.isdigit() and len(number) < 12:
-                self._take(int(number))
+            if newline and len(number) < 12 and self._takes(number[:1], number[1:]):
                 own, data = own + before, rest
             else:
                 own, data = own + before + mark, after
@@ -84,11 +94,21 @@ class MarkFilter:
         held, self._held = self._held, b""
         return held
 
-    def _take(self, number: int) -> None:
-        if self.pid is None:
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is held back."""
+        return not self._held
+
+    def _takes(self, kind: bytes, digits: bytes) -> bool:
+        number = int(digits) if digits.isdigit() else -1
+        # To kill process 1 or 0, or their group, would be to kill all that is ours.
+        if kind == b"p" and number > 1:
             self.pid = number
-        else:
+        elif kind == b"e" and number >= 0:
             self.code = number
+        else:
+            return False
+        return True
 
     def _unfinished(self, data: bytes) -> int:
         """Length of the end of `data` that may be the beginning of a mark."""

@@ -273,7 +273,7 @@ class LinkStream:
 
     def ready(self) -> bool:
         """See ByteStream.ready."""
-        return bool(self._state.queue) or self._state.closed
+        return bool(self._state.queue) or self._state.closed or self._link.lost is not None
 
     def close(self) -> None:
         """See ByteStream.close."""

@@ -3,10 +3,11 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost
 from bokehbench.phone.adb_command import MarkFilter, kill_command
+from bokehbench.phone.adb_shared import NotStarted, SharedShell
 from bokehbench.phone.adb_stream import ByteStream
 from bokehbench.phone.shell_v2 import Decoder, Exit, Output, ShellPacketError, encode_stdin
 from bokehbench.phone.transport import Deadline
@@ -61,6 +62,8 @@ class Running:
         self.exit_code = KILLED
         self._open = open_service
         self._marks = MarkFilter(mark)
+        self._behind_stdout: MarkFilter | None = None
+        self._said_more = False
         self._decoder = Decoder()
         self._limit = limit_bytes
         self._on_stdout = on_stdout
@@ -71,24 +74,57 @@ class Running:
         Raises:
             DeviceLost: the link broke, or the device did not even answer to the kill.
         """
-        try:
-            stream = self._open(SERVICE + command, deadline)
-        except DeadlineExceeded as error:
-            raise DeviceLost(f"no answer within {deadline.seconds:.1f} s") from error
-        with contextlib.closing(stream), _feeding(stream, stdin, deadline):
-            try:
-                self._read(stream, deadline)
-            except DeadlineExceeded:
-                self.timed_out = True
-                self._end(stream, Deadline(deadline.at + grace, grace))
-            except DeviceLost:
-                raise
-            except BaseException:
-                # Ctrl-C, or a reader of stdout that failed: the command must not outlive us.
-                with contextlib.suppress(DeviceError):
-                    self._end(stream, Deadline.after(grace))
-                raise
+        stream = open_shell(self._open, command, deadline)
+        with contextlib.closing(stream):
+            if stdin:
+                with _feeding(stream, encode_stdin(stdin), deadline):
+                    self._follow(stream, deadline, grace)
+            else:
+                _feed(stream, encode_stdin(b""), deadline)
+                self._follow(stream, deadline, grace)
         self._keep(self.stderr, self._marks.rest())
+
+    def run_in(self, shell: SharedShell, command: bytes, deadline: Deadline, grace: float) -> bool:
+        """The same in a shared shell; True when that can take another command.
+
+        The shell is closed when it can not.
+
+        Raises:
+            NotStarted: the shell ended without having taken the command.
+            DeviceLost: as in `run`.
+        """
+        behind = self._behind_stdout = MarkFilter(shell.mark)
+        goes_on = False
+        try:
+            _feed(shell.stream, shell.packets(command, deadline.remaining()), deadline)
+            self._follow(shell.stream, deadline, grace)
+            goes_on = self._is_over and not (self.timed_out or self._said_more)
+        finally:
+            if not goes_on:
+                shell.stream.close()
+        self._keep(self.stderr, self._marks.rest())
+        self._keep_stdout(behind.rest())
+        return goes_on
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether a shared shell has said on both streams that nothing more comes."""
+        behind = self._behind_stdout
+        return behind is not None and None not in (self._marks.code, behind.code)
+
+    def _follow(self, stream: ByteStream, deadline: Deadline, grace: float) -> None:
+        try:
+            self._read(stream, deadline)
+        except DeadlineExceeded:
+            self.timed_out = True
+            self._end(stream, Deadline(deadline.at + grace, grace))
+        except (DeviceLost, NotStarted):
+            raise
+        except BaseException:
+            # Ctrl-C, or a reader of stdout that failed: the command must not outlive us.
+            with contextlib.suppress(DeviceError, NotStarted):
+                self._end(stream, Deadline.after(grace))
+            raise
 
     def _end(self, stream: ByteStream, late: Deadline) -> None:
         """Kill what runs and read what it had already said."""
@@ -122,25 +158,43 @@ class Running:
 
         Raises:
             DeviceLost: the stream ended before the command did.
+            NotStarted: a shared shell ended, and with it all that it could have started.
         """
         if not data:
             if self._marks.code is not None:
                 return True
             raise DeviceLost("the link broke before the command ended")
         for event in _decoded(self._decoder, data):
+            self._said_more = self._is_over
             if isinstance(event, Exit):
-                # Without a mark the shell itself was killed, and its code is all there is.
-                self.exit_code = event.code if self._marks.code is None else self._marks.code
+                self._take_exit(event.code)
+                return True
+            if self._said_more:
+                # Nobody is left who could say anything: it is of no command.
                 return True
             if event.name == "stderr":
                 self._keep(self.stderr, self._marks.feed(event.data))
                 if self._marks.code is not None:
                     self.exit_code = self._marks.code
+            elif self._behind_stdout is None:
+                self._keep_stdout(event.data)
             else:
-                self._keep(self.stdout, event.data)
-                if self._on_stdout is not None:
-                    self._on_stdout(event.data)
-        return False
+                self._keep_stdout(self._behind_stdout.feed(event.data))
+        return self._is_over
+
+    def _take_exit(self, code: int) -> None:
+        if self._behind_stdout is None:
+            # Without a mark the shell itself was killed, and its code is all there is.
+            self.exit_code = code if self._marks.code is None else self._marks.code
+        elif self._marks.pid is None and not self.timed_out:
+            # adbd reports an exit when nobody holds the pipes any more: what has not even
+            # said its process id by then was never started.
+            raise NotStarted(code)
+
+    def _keep_stdout(self, chunk: bytes) -> None:
+        self._keep(self.stdout, chunk)
+        if self._on_stdout is not None and chunk:
+            self._on_stdout(chunk)
 
     def _keep(self, kept: bytearray, chunk: bytes) -> None:
         room = self._limit - len(kept)
@@ -155,21 +209,31 @@ def _decoded(decoder: Decoder, data: bytes) -> list[Output | Exit]:
         raise DeviceLost(f"the device sent what is no answer: {error}") from error
 
 
+def open_shell(open_service: Opener, script: bytes, deadline: Deadline) -> ByteStream:
+    """A shell on the device that runs this string.
+
+    Raises:
+        DeviceLost, DeviceError: it can't be opened, or not in time.
+    """
+    try:
+        return open_service(SERVICE + script, deadline)
+    except DeadlineExceeded as error:
+        raise DeviceLost(f"no answer within {deadline.seconds:.1f} s") from error
+
+
+def _feed(stream: ByteStream, packets: Iterable[bytes], deadline: Deadline) -> None:
+    # A command that ended, or a link that broke, is seen by the reader.
+    with contextlib.suppress(DeviceError):
+        for packet in packets:
+            stream.send(packet, deadline)
+
+
 @contextlib.contextmanager
-def _feeding(stream: ByteStream, stdin: bytes, deadline: Deadline) -> Iterator[None]:
+def _feeding(stream: ByteStream, packets: Iterable[bytes], deadline: Deadline) -> Iterator[None]:
     """Feed stdin from a thread, for a command may talk before it has read everything."""
-
-    def feed() -> None:
-        # A command that ended, or a link that broke, is seen by the reader.
-        with contextlib.suppress(DeviceError):
-            for packet in encode_stdin(stdin):
-                stream.send(packet, deadline)
-
-    if not stdin:
-        feed()
-        yield
-        return
-    thread = threading.Thread(target=feed, name="bokehbench-stdin", daemon=True)
+    thread = threading.Thread(
+        target=_feed, args=(stream, packets, deadline), name="bokehbench-stdin", daemon=True
+    )
     thread.start()
     try:
         yield

@@ -6,14 +6,16 @@ import secrets
 import shlex
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost, TransferError
 from bokehbench.phone import adb_files
-from bokehbench.phone.adb_command import COMMAND_LIMIT, wrap
-from bokehbench.phone.adb_run import Running, run_script
+from bokehbench.phone.adb_command import COMMAND_LIMIT, quoted, wrap
+from bokehbench.phone.adb_run import Running, open_shell, run_script
+from bokehbench.phone.adb_shared import IdleShells, NotStarted, SharedShell, new_mark, script
 from bokehbench.phone.adb_stream import ByteStream
 from bokehbench.phone.sync import Source, SyncError, SyncGarbage, SyncSession
 from bokehbench.phone.transport import DEFAULT_OUTPUT_LIMIT, CommandResult, Deadline
@@ -33,6 +35,10 @@ class AdbTransport(ABC):
         self._features: frozenset[str] | None = None
         self._leftovers: set[str] = set()
         self._preparing = threading.Lock()
+        self._idle = IdleShells()
+        # An owner who forgets to close us leaves no shell behind.
+        weakref.finalize(self, self._idle.close).atexit = False
+        self._can_share = True
 
     @property
     def address(self) -> str:
@@ -58,6 +64,7 @@ class AdbTransport(ABC):
 
     def close(self) -> None:
         """Let go of the link; a later call connects again."""
+        self._idle.close()
         with self._preparing:
             self._features = None
 
@@ -69,11 +76,11 @@ class AdbTransport(ABC):
         stdin: bytes = b"",
         on_stdout: Callable[[bytes], None] | None = None,
         limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        alone: bool = False,
     ) -> CommandResult:
         """Run one command in a process group of its own; see Transport.run."""
         started = time.monotonic_ns()
-        mark = f"@bokehbench-{secrets.token_hex(8)}"
-        command = wrap(argv, mark, deadline.remaining())
+        command = quoted(argv)
         if len(command) > COMMAND_LIMIT:
             return CommandResult(
                 argv=tuple(argv),
@@ -82,13 +89,18 @@ class AdbTransport(ABC):
                 stderr=f"{argv[0]}: argument list too long\n".encode(),
                 wall_ns=time.monotonic_ns() - started,
             )
+        if alone:
+            self._idle.close()
         with self._losing("command"):
-            try:
-                self._prepare(deadline)
-            except DeadlineExceeded as error:
-                raise DeviceLost(f"no answer within {deadline.seconds:.1f} s") from error
-            running = Running(self._open, mark, limit_bytes, on_stdout)
-            running.run(command, stdin, deadline, GRACE_SECONDS)
+            self._reach(deadline)
+            running = None
+            if not (alone or stdin):
+                running = self._run_shared(b"exec " + command, deadline, limit_bytes, on_stdout)
+            if running is None:
+                mark = new_mark()
+                running = Running(self._open, mark, limit_bytes, on_stdout)
+                command = wrap(command, mark, deadline.remaining())
+                running.run(command, stdin, deadline, GRACE_SECONDS)
         return CommandResult(
             argv=tuple(argv),
             exit_code=running.exit_code,
@@ -124,6 +136,45 @@ class AdbTransport(ABC):
             with adb_files.writing(target) as sink, self._sync(deadline) as session:
                 session.receive(_encoded(source), sink, deadline)
 
+    def _run_shared(
+        self,
+        text: bytes,
+        deadline: Deadline,
+        limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        on_stdout: Callable[[bytes], None] | None = None,
+    ) -> Running | None:
+        """Run a text in a shared shell; None when that was not even begun."""
+        if not self._can_share:
+            return None
+        shell = self._idle.take(self._doubt)
+        self._reach(deadline)
+        if shell is None:
+            epoch, mark = self._idle.epoch, new_mark()
+            stream = open_shell(self._open, script(mark), deadline)
+            shell = SharedShell(stream, mark, epoch)
+        running = Running(self._open, shell.mark, limit_bytes, on_stdout)
+        try:
+            if running.run_in(shell, text, deadline, GRACE_SECONDS):
+                self._idle.give(shell)
+        except NotStarted as ended:
+            self._can_share = not ended.is_unfit
+            return None
+        return running
+
+    def _run_script(self, text: str, deadline: Deadline) -> tuple[int, str]:
+        """Run a short script of ours; its exit code and what it says on stderr.
+
+        Raises:
+            DeviceLost, DeadlineExceeded: the link broke, or it did not end in time.
+        """
+        # Jobs of a subshell without `set +m` would have groups of their own.
+        running = self._run_shared(_encoded(f"set +m; {text}"), deadline)
+        if running is None:
+            return run_script(self._open, _encoded(text), deadline)
+        if running.timed_out:
+            raise DeadlineExceeded(f"a command did not end within {deadline.seconds:.1f} s")
+        return running.exit_code, running.stderr.decode("utf-8", "replace").strip()
+
     def _send(self, source: Source, part: str, folder: str, deadline: Deadline) -> None:
         with self._sync(deadline) as session:
             # adbd would make the folder, with permissions of its own choice.
@@ -136,10 +187,10 @@ class AdbTransport(ABC):
     def _rename(self, part: str, target: str, mode: int, deadline: Deadline) -> None:
         leftovers = tuple(self._leftovers)
         old, new = shlex.quote(part), shlex.quote(target)
-        script = f"chmod {mode:o} {old} && [ ! -d {new} ] && mv -f {old} {new}"
+        text = f"chmod {mode:o} {old} && [ ! -d {new} ] && mv -f {old} {new}"
         if leftovers:
-            script = f"rm -f {' '.join(map(shlex.quote, leftovers))}; {script}"
-        code, said = run_script(self._open, _encoded(script), deadline)
+            text = f"rm -f {' '.join(map(shlex.quote, leftovers))}; {text}"
+        code, said = self._run_script(text, deadline)
         if code != 0:
             raise SyncError(said or f"{target}: can't be renamed to; is it a folder?")
         self._leftovers.difference_update(leftovers)
@@ -154,6 +205,13 @@ class AdbTransport(ABC):
             run_script(self._open, _encoded(f"rm -f {shlex.quote(part)}"), late)
             self._leftovers.discard(part)
 
+    def _reach(self, deadline: Deadline) -> None:
+        """As `_prepare`, for commands: a device that does not answer in time is lost."""
+        try:
+            self._prepare(deadline)
+        except DeadlineExceeded as error:
+            raise DeviceLost(f"no answer within {deadline.seconds:.1f} s") from error
+
     def _prepare(self, deadline: Deadline) -> frozenset[str]:
         """Connect and make our folder, once and again after the link was in doubt.
 
@@ -164,6 +222,7 @@ class AdbTransport(ABC):
             if self._features is not None:
                 return self._features
             features = self._connect(deadline)
+            self._idle.close()
             if "shell_v2" not in features:
                 raise DeviceError(
                     f"{self.address}: its adbd has no shell_v2; Android 7 or newer is needed"
@@ -205,6 +264,10 @@ class AdbTransport(ABC):
         except SyncGarbage as error:
             self._features = None
             raise DeviceLost(self._named(f"{what}: not an answer of adb: {error}")) from error
+
+    def _doubt(self) -> None:
+        """Connect anew before the next operation."""
+        self._features = None
 
     def _named(self, text: str) -> str:
         return text if text.startswith(self.address) else f"{self.address}: {text}"

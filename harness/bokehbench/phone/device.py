@@ -21,6 +21,12 @@ SHORT_SECONDS = 30.0
 PUSH_SECONDS = 600.0
 """Deadline of placing one file."""
 
+LOST_SECONDS = 5.0
+"""Deadline of tidying up on a device that may just have been lost."""
+
+SYNC = '{ timeout 60 fsync "$1" || timeout 60 sync "$1" || true; } 2>/dev/null'
+"""Toybox has `fsync` and a `sync` that takes no file; coreutils has a `sync` that does."""
+
 LEFTOVER_DAYS = 1
 """A work folder older than that belongs to a run that died: no trial lasts a day."""
 
@@ -93,8 +99,9 @@ class Device:
 
         A file that is there is known by its folder and its size; `verify` hashes it again.
 
-        The file arrives under a temporary name, is hashed on the device, made read-only and
-        then renamed, so no half of it can ever be taken for the whole.
+        The file arrives under a temporary name, is hashed on the device, made read-only,
+        written to the disk and then renamed, so no half of it can ever be taken for the whole,
+        not even after the device lost its power.
 
         Raises:
             TransferError: it did not arrive whole.
@@ -118,7 +125,8 @@ class Device:
         mode = "0555" if executable else "0444"
         result = self.shell(
             f'h=$({self.digest.program} < "$1"); h=${{h%% *}}; echo "$h"; '
-            '[ "$h" = "$3" ] && chmod "$4" "$1" && mv -f "$1" "$2" || { rm -f "$1"; exit 1; }',
+            f'[ "$h" = "$3" ] && chmod "$4" "$1" && {SYNC} && mv -f "$1" "$2" || '
+            '{ rm -f "$1"; exit 1; }',
             arriving,
             target,
             digest,
@@ -138,12 +146,16 @@ class Device:
         """A folder for one trial's own files, removed with all that is in it afterwards."""
         folder = posixpath.join(self.transport.root, "work", work_id)
         self.check_shell("can't make a work folder", 'rm -rf "$1" && mkdir -p "$1"', folder)
+        seconds = SHORT_SECONDS
         try:
             yield folder
-        finally:
+        except DeviceError:
             # The device may be gone: what is left is collected by a later run.
+            seconds = LOST_SECONDS
+            raise
+        finally:
             with contextlib.suppress(DeviceError):
-                self.shell('rm -rf "$1"', folder)
+                self.shell('rm -rf "$1"', folder, seconds=seconds)
 
     def collect(self) -> None:
         """Remove what runs that died days ago left in our folder."""
@@ -152,7 +164,9 @@ class Device:
         old = f"-mtime +{LEFTOVER_DAYS}"
         self.shell(
             f'find "$1/work" -mindepth 1 -maxdepth 1 {old} -exec rm -rf {{}} + 2>/dev/null; '
-            f'find "$1" -mindepth 2 -maxdepth 2 -name "arriving-*" {old} -exec rm -f {{}} + '
+            'find "$1" -mindepth 2 -maxdepth 2 '
+            # What a push leaves that lost its link, and what a placing leaves.
+            f'"(" -name "arriving-*" -o -name ".*.part" ")" {old} -exec rm -f {{}} + '
             "2>/dev/null; true",
             self.transport.root,
         )
@@ -171,6 +185,7 @@ class Device:
             self.shell(
                 '[ -s "$1" ] && p=$(cat "$1") && kill -9 "-$p" "$p" 2>/dev/null; true',
                 pid_file,
+                seconds=LOST_SECONDS,
             )
 
     def read_small(self, path: str, limit_bytes: int = 1 << 16) -> bytes | None:

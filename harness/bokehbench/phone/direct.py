@@ -6,6 +6,7 @@ import re
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from bokehbench.phone.transport import Deadline
 BANNER = b"host::features=shell_v2,cmd,stat_v2"
 ACCEPT_SECONDS = 30.0
 """How long the user has to accept our key on the phone's screen."""
+
+AGAIN_SECONDS = 0.1
+"""How long we wait before we greet an adbd again that hung up."""
 
 _TOKEN, _SIGNATURE, _PUBLIC_KEY = 1, 2, 3
 
@@ -70,14 +74,20 @@ class DirectTransport(AdbTransport):
             self._link.close()
             self._link = None
         if self._link is None:
-            where = self._where
-            wire: Wire = (
-                TcpWire(where.host, where.port, deadline)
-                if where.kind == "tcp"
-                else UsbWire(where.serial)
-            )
-            self._link = handshake(wire, self._key, deadline)
+            try:
+                self._link = handshake(self._wire(deadline), self._key, deadline)
+            except HungUp:
+                # An adbd that still clears an earlier connection away may take the next one
+                # with it.
+                time.sleep(min(AGAIN_SECONDS, deadline.remaining()))
+                self._link = handshake(self._wire(deadline), self._key, deadline)
         return self._link
+
+    def _wire(self, deadline: Deadline) -> Wire:
+        where = self._where
+        if where.kind == "tcp":
+            return TcpWire(where.host, where.port, deadline)
+        return UsbWire(where.serial)
 
 
 def handshake(wire: Wire, key: Path, deadline: Deadline) -> AdbLink:
@@ -144,19 +154,24 @@ def load_signer(key: Path) -> Any:
         ) from error
 
 
+class HungUp(DeviceError):
+    """The other side ended the connection in the middle of the greeting."""
+
+
 class _Greeting:
     """Packets before there is a link, bounded in time by closing the wire."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._seconds = 0.0
+        self._is_late = False
         self._timer: threading.Timer | None = None
 
     def until(self, seconds: float) -> None:
         """End the wire that much later unless `done` comes first."""
         self.done()
         self._seconds = seconds
-        self._timer = threading.Timer(max(0.05, seconds), self._wire.close)
+        self._timer = threading.Timer(max(0.05, seconds), self._hang_up)
         self._timer.daemon = True
         self._timer.start()
 
@@ -165,6 +180,10 @@ class _Greeting:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _hang_up(self) -> None:
+        self._is_late = True
+        self._wire.close()
 
     def exchange(self, command: int, arg0: int, arg1: int, payload: bytes) -> Packet:
         """Send a packet and take the next one.
@@ -177,7 +196,8 @@ class _Greeting:
             self._wire.write(header, payload, Deadline.after(self._seconds))
             return adb_mux.read_packet(self._wire, MAX_PAYLOAD, verify=False)
         except DeviceLost as error:
-            raise DeviceError(
+            kind = DeviceError if self._is_late else HungUp
+            raise kind(
                 f"no greeting of adbd within {self._seconds:.0f} s ({error}); "
                 "check the port, and the phone's screen for a question"
             ) from error

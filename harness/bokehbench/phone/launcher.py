@@ -18,6 +18,7 @@ from bokehbench.facts import EngineFacts, Failure, IoSpec, ModelFacts, Trial, Tr
 from bokehbench.facts.trial import FailureKind
 from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
 from bokehbench.phone.digest import Digest
+from bokehbench.phone.sampler import Sampler
 from bokehbench.phone.transport import CommandResult, Deadline
 from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
 from bokehbench.runners.outcome import trial_of
@@ -37,6 +38,10 @@ GRACE_SECONDS = 2.0
 """The runner ends itself at its deadline; this much later the host ends it."""
 
 EVENT_LIMIT = 32 * 1024 * 1024
+
+VERIFY_AT_ONCE = 1000
+"""Names in one command, of at most 20 bytes each: adb takes 60,000 bytes."""
+
 _NOT_STARTED = {
     113: "the runner's options arrived altered; nothing was run",
     114: "the runner's process id can't be written; is the disk full?",
@@ -111,6 +116,7 @@ class Bench:
     stop: Stop
     greeting: list[Hello] = field(default_factory=list)
     image_format: Literal["u8", "f32"] = "u8"
+    sampler: Sampler | None = None
 
 
 def utc_now() -> str:
@@ -203,23 +209,25 @@ def _run(
     pid_file = posixpath.join(folder, "pid")
     digest = bench.device.digest
     words = [_library_path(bench), *argv]
+    command = [
+        *("sh", "-c", START.replace("HASH", digest.program), pid_file),
+        *(_digest(words, digest), *words),
+    ]
+    if bench.sampler is not None:
+        command = bench.sampler.around(command, folder, spec.deadline_seconds)
     started = utc_now()
     try:
         with bench.stop.watching(lambda: bench.device.kill(pid_file)):
             result = bench.device.transport.run(
-                [
-                    *("sh", "-c", START.replace("HASH", digest.program), pid_file),
-                    *(_digest(words, digest), *words),
-                ],
+                command,
                 deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
                 limit_bytes=EVENT_LIMIT,
+                alone=True,
             )
     except BaseException:
         # Ctrl-C or a broken link: the process on the device must not outlive us.
         bench.device.kill(pid_file)
         raise
-    if result.timed_out:
-        bench.device.kill(pid_file)
     if result.exit_code in _NOT_STARTED and not result.stdout:
         raise TransferError(f"{bench.device.facts.address}: {_NOT_STARTED[result.exit_code]}")
     stream = _stream(result, manifest_sha256)
@@ -240,6 +248,8 @@ def _run(
         events_sha256=bench.put_blob(result.stdout) if result.stdout else None,
         log_sha256=bench.put_blob(log) if log else None,
     )
+    if bench.sampler is not None:
+        trial = replace(trial, series=bench.sampler.collect(folder))
     return trial, stream
 
 
@@ -318,14 +328,18 @@ def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
     Raises:
         TransferError: one did not arrive as it was sent.
     """
-    result = bench.device.shell(
-        f'cd "$1" && shift && {bench.device.digest.program} "$@"',
-        folder,
-        *digests,
-        seconds=PUSH_SECONDS,
-    )
-    found = [line.split() for line in result.stdout.decode("utf-8", "replace").splitlines()]
-    wrong = [name for name, digest in digests.items() if [digest, name] not in found]
+    found: set[tuple[str, ...]] = set()
+    names = list(digests)
+    for start in range(0, len(names), VERIFY_AT_ONCE):
+        result = bench.device.shell(
+            f'cd "$1" && shift && {bench.device.digest.program} "$@"',
+            folder,
+            *names[start : start + VERIFY_AT_ONCE],
+            seconds=PUSH_SECONDS,
+        )
+        lines = result.stdout.decode("utf-8", "replace").splitlines()
+        found.update(tuple(line.split()) for line in lines)
+    wrong = [name for name, digest in digests.items() if (digest, name) not in found]
     if wrong:
         raise TransferError(f"{bench.device.facts.address}: input {wrong[0]} arrived altered")
 

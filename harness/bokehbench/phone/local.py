@@ -57,6 +57,7 @@ class LocalTransport:
         stdin: bytes = b"",
         on_stdout: Callable[[bytes], None] | None = None,
         limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        alone: bool = False,
     ) -> CommandResult:
         """Run a command in a session of its own; see Transport.run."""
         started = time.monotonic_ns()

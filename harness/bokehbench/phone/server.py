@@ -33,6 +33,10 @@ RECV_BYTES = 512 * 1024
 
 REPLY_LIMIT = 0xFFFF
 
+QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only, and good until the next packet. The server leaves Nagle's algorithm on: what it
+sends waits until what it sent before is acknowledged, which takes 40 ms if nothing hurries us."""
+
 
 class SocketStream:
     """A connection to the adb server: the one place where its deadlines are kept."""
@@ -51,6 +55,8 @@ class SocketStream:
         """Some bytes but no more than `limit`; errors as in `recv`."""
         deadline.check("reading from the device")
         try:
+            if QUICKACK is not None:
+                self._receiving.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
             self._receiving.settimeout(deadline.remaining() or 1e-3)
             return self._receiving.recv(limit)
         except TimeoutError as error:

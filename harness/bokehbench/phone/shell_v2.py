@@ -73,6 +73,11 @@ class Decoder:
             else:
                 yield Output(_NAMES[self._id], bytes(piece))
 
+    @property
+    def is_between(self) -> bool:
+        """Whether all that was fed were whole packets."""
+        return not self._header and not self._left
+
     def _begin(self) -> None:
         self._id, self._left = _HEADER.unpack(self._header)
         self._header.clear()
@@ -83,9 +88,14 @@ class Decoder:
             raise ShellPacketError(f"a shell packet with id {self._id}")
 
 
-def encode_stdin(data: bytes) -> Iterator[bytes]:
-    """Packets that feed `data` to the command and then close its stdin."""
+def stdin_packets(data: bytes) -> Iterator[bytes]:
+    """Packets that feed `data` to the command."""
     for start in range(0, len(data), STDIN_CHUNK):
         chunk = data[start : start + STDIN_CHUNK]
         yield _HEADER.pack(STDIN, len(chunk)) + chunk
+
+
+def encode_stdin(data: bytes) -> Iterator[bytes]:
+    """Packets that feed `data` to the command and then close its stdin."""
+    yield from stdin_packets(data)
     yield _HEADER.pack(CLOSE_STDIN, 0)

@@ -84,11 +84,14 @@ class Transport(Protocol):
         stdin: bytes = b"",
         on_stdout: Callable[[bytes], None] | None = None,
         limit_bytes: int = DEFAULT_OUTPUT_LIMIT,
+        alone: bool = False,
     ) -> CommandResult:
         """Run one command to its end or to the deadline.
 
         At the deadline the command and its children are killed on the device and the
-        result says `timed_out`. `on_stdout` sees chunks as they come.
+        result says `timed_out`. `on_stdout` sees chunks as they come. With `alone` the
+        command shares nothing with others, and nothing of ours waits on the device beside
+        it: for what is measured, and for programs that may do anything.
 
         Raises:
             DeviceLost: the link broke, or the deadline came and the device does not answer.
