@@ -50,7 +50,7 @@ def settled_by(
     """What comes of these looks, on a clock that only sleeping moves."""
     now = [0.0]
     reasons: list[str] = []
-    monkeypatch.setattr(conditions, "_read", lambda *_: next(looks))
+    monkeypatch.setattr(conditions, "_read", lambda *_, **__: next(looks))
     result = settle(
         local,
         targets,
@@ -165,11 +165,16 @@ def test_a_name_that_no_sensor_has_is_unknown_and_not_cool() -> None:
     assert unmet(COOL, targets) == "no reading of nose"
 
 
-def test_this_machine_says_how_busy_it_is(local: Device) -> None:
-    seen = observe(local, "before", "now", changes=("x",))
-    assert seen.cpu_busy is not None
-    assert 0 <= seen.cpu_busy <= 1
-    assert seen.thermal_status is None
+def test_this_machine_says_how_busy_it_is_where_that_is_asked_for(local: Device) -> None:
+    targets = SettleTargets(max_cpu_busy=1, max_seconds=0)
+    asked = settle(local, targets, "now", changes=("x",))
+    assert asked.cpu_busy is not None
+    assert 0 <= asked.cpu_busy <= 1
+    assert asked.settled is True
+    assert asked.changes == ("x",)
+    seen = observe(local, "after", "now", changes=("x",))
+    assert seen.cpu_busy is None
+    assert "cpu_busy" not in seen.unknown
     assert "thermal_status" not in seen.unknown
     assert seen.changes == ("x",)
 

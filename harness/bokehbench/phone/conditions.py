@@ -64,7 +64,7 @@ def settle(
     started = clock()
     hopeless = 0
     while True:
-        readings = _read(device, sensors)
+        readings = _read(device, sensors, busy=targets.max_cpu_busy is not None)
         why = unmet(readings, targets)
         waited = clock() - started
         left = targets.max_seconds - waited
@@ -149,8 +149,8 @@ def _celsius(readings: Readings, sensor: str | None) -> list[float]:
     ]
 
 
-def _read(device: Device, sensors: Sequence[Sensor]) -> Readings:
-    script = conditions_script(sensors)
+def _read(device: Device, sensors: Sequence[Sensor], *, busy: bool = False) -> Readings:
+    script = conditions_script(sensors, busy=busy)
     text = read_text(device.transport, script, Deadline.after(SHORT_SECONDS))
     return parse_conditions(text, sensors)
 

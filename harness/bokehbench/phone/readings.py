@@ -17,8 +17,10 @@ UNPARSED_CHARACTERS = 200
 HAL = "hal:"
 """Before the names of Android's own thermometers, which may be those of the kernel's zones."""
 
-_SCRIPT = r"""
+_BUSY = r"""
 echo "@stat"; head -n 1 /proc/stat 2>/dev/null; sleep 0.1; head -n 1 /proc/stat 2>/dev/null
+"""
+_SCRIPT = r"""
 echo "@loadavg"; cat /proc/loadavg 2>/dev/null
 echo "@meminfo"; head -n 3 /proc/meminfo 2>/dev/null
 echo "@temps"; for z in /sys/class/thermal/thermal_zone*; do
@@ -58,10 +60,13 @@ _PARTS = frozenset(
 )
 
 
-def conditions_script(sensors: Sequence[Sensor] = ()) -> str:
-    """What Conditions are read from, in one round trip."""
+def conditions_script(sensors: Sequence[Sensor] = (), *, busy: bool = False) -> str:
+    """What Conditions are read from, in one round trip.
+
+    How busy the CPU is takes a tenth of a second, and is looked at on demand alone.
+    """
     words = " ".join(map(shlex.quote, specs(sensors).split()))
-    return _SCRIPT.replace("SENSORS", words)
+    return (_BUSY if busy else "") + _SCRIPT.replace("SENSORS", words)
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,9 @@ def parse_conditions(text: str, sensors: Sequence[Sensor] = ()) -> Readings:
         "temperatures": temperatures or None,
         "clocks": clocks or None,
         "battery": percent,
-        "cpu_busy": busy,
     }
+    if "stat" in part:
+        readings["cpu_busy"] = busy
     screen, saving = screen_on(part.get("screen", [])), _low_power(part.get("low power", []))
     of_android = {
         "thermal_status": thermal.status,

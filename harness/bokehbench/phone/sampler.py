@@ -35,6 +35,9 @@ seen= files=
 for p in /sys/devices/system/cpu/cpufreq/policy[0-9]*/scaling_cur_freq; do
   x=; IFS= read -r x < "$p"; [ -n "$x" ] || continue
   n=${p%/*}; echo "@file cpu:${n##*policy} $p"; files="$files $p"; done
+[ -n "$files" ] || for p in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq; do
+  x=; IFS= read -r x < "$p"; [ -n "$x" ] || continue
+  n=${p%/cpufreq/*}; echo "@file cpu:${n##*/cpu} $p"; files="$files $p"; done
 set -f; set -- $5; set +f
 for s in "$@"; do
   k=${s%%=*}; case " $seen " in *" $k "*) continue ;; esac
@@ -77,7 +80,9 @@ class Sampler:
         if not sensors and not any(device.facts.core_max_khz):
             return None
         cores = little_cores(device.facts)
-        return cls(device, tuple(sensors), f"{sum(1 << core for core in cores):x}", cores)
+        # The highest clock is no curve; Conditions have it.
+        curves = tuple(sensor for sensor in sensors if sensor.quantity != "gpu_max_clock")
+        return cls(device, curves, f"{sum(1 << core for core in cores):x}", cores)
 
     def around(self, argv: Sequence[str], folder: str, seconds: float) -> list[str]:
         """The command that runs `argv` in the same process, with the loop beside it.
