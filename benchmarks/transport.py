@@ -1,9 +1,11 @@
 """The adb transports beside the `adb` program, on one real adbd in one run.
 
-    python benchmarks/transport.py [--mb 200] [--rounds 7] [--adb PROGRAM]
+    python benchmarks/transport.py [--mb 200] [--rounds 9] [--trips 300] [--adb PROGRAM]
 
-Push and pull one random file and run a small program, taking turns; prints medians, ends with 1
-when a goal is missed. The program is the one of the adbutils package or the one on PATH.
+Run a small program, and push and pull one random file, all clients taking turns. Prints medians,
+and medians of each client's time as a part of adb's in the same turn; ends with 1 when a goal is
+missed. `alone` is a command with a shell of its own, as a trial is run. The program is the one of
+the adbutils package or the one on PATH.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +34,7 @@ SPEED_GOALS = {"server": 0.9, "direct": 0.6}
 ROUND_TRIP_GOAL = 0.5
 """The server transport's round trip, as a part of adb's."""
 
-TRIPS = 30
+WARM_UPS = 5
 SMALL_PROGRAM = "/system/bin/true"
 """A program: `true` alone is built into the shell, and our transport always runs programs."""
 
@@ -78,72 +80,97 @@ class Ours:
         """Transport.pull."""
         self._transport.pull(source, target, deadline=Deadline.after(300))
 
-    def trip(self) -> None:
+    def trip(self, *, alone: bool = False) -> None:
         """Transport.run of a command that does nothing."""
-        if self._transport.run([SMALL_PROGRAM], deadline=Deadline.after(60)).exit_code:
+        deadline = Deadline.after(60)
+        if self._transport.run([SMALL_PROGRAM], deadline=deadline, alone=alone).exit_code:
             raise RuntimeError(f"{SMALL_PROGRAM} failed")
+
+
+Seconds = dict[str, list[float]]
+"""Of every client, one number a turn."""
 
 
 def seconds_of(work: Callable[[], None]) -> float:
     """How long one call takes."""
-    begin = time.monotonic()
+    begin = time.perf_counter()
     work()
-    return time.monotonic() - begin
+    return time.perf_counter() - begin
 
 
-def turns(clients: dict[str, Program | Ours], rounds: int) -> Iterator[str]:
-    """Names of clients taking turns, each first as often as the others."""
-    names = list(clients)
+def turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """Names taking turns, each first as often as the others."""
     for number in range(rounds):
         shift = number % len(names)
-        yield from names[shift:] + names[:shift]
+        yield from (*names[shift:], *names[:shift])
 
 
-def measure(
+def measure_trips(works: dict[str, Callable[[], None]], rounds: int) -> Seconds:
+    """One trip of every client a turn."""
+    taken: Seconds = {name: [] for name in works}
+    for name in turns(list(works), WARM_UPS + rounds):
+        taken[name].append(seconds_of(works[name]))
+    return {name: values[WARM_UPS:] for name, values in taken.items()}
+
+
+def measure_copies(
     clients: dict[str, Program | Ours], source: Path, folder: Path, rounds: int
-) -> dict[str, dict[str, float]]:
-    """Median seconds of every client and operation; the clients take turns.
-
-    Round trips come first, by themselves: what the system still writes after a large file
-    would be in them.
-    """
+) -> tuple[Seconds, Seconds]:
+    """Seconds of pushes and of pulls; a file that came back altered ends it all."""
     data = source.read_bytes()
-    taken: dict[str, dict[str, list[float]]] = {
-        name: {"push": [], "pull": [], "trip": []} for name in clients
-    }
-    for name in turns(clients, 2 * rounds):
-        trips = [seconds_of(clients[name].trip) for _ in range(TRIPS)]
-        taken[name]["trip"].append(statistics.median(trips))
-    for name in turns(clients, rounds + 1):
+    pushes: Seconds = {name: [] for name in clients}
+    pulls: Seconds = {name: [] for name in clients}
+    for name in turns(list(clients), rounds + 1):
         client, back = clients[name], folder / f"back-{name}"
         target = f"{client.folder}/file-{name}"
-        taken[name]["push"].append(seconds_of(partial(client.push, source, target)))
-        taken[name]["pull"].append(seconds_of(partial(client.pull, target, back)))
+        pushes[name].append(seconds_of(partial(client.push, source, target)))
+        pulls[name].append(seconds_of(partial(client.pull, target, back)))
         if back.read_bytes() != data:
             raise RuntimeError(f"{name}: the file came back altered")
         back.unlink()
-    return {
-        # The first of each warms up.
-        name: {what: statistics.median(values[1:]) for what, values in rows.items()}
-        for name, rows in taken.items()
-    }
+    # The first of each warms up.
+    without_first = [
+        {name: values[1:] for name, values in taken.items()} for taken in (pushes, pulls)
+    ]
+    return without_first[0], without_first[1]
 
 
-def missed_goals(medians: dict[str, dict[str, float]], megabytes: float) -> list[str]:
-    """Print every client beside adb; the goals that were missed."""
-    missed = []
-    adb = medians["adb"]
-    for name, row in medians.items():
-        speeds = {what: adb[what] / row[what] for what in ("push", "pull")}
+def ratio(seconds: Seconds, name: str) -> float:
+    """The median over all turns of a client's time as a part of adb's."""
+    pairs = zip(seconds[name], seconds["adb"], strict=True)
+    return statistics.median(own / adb for own, adb in pairs)
+
+
+def quartiles(seconds: Seconds, name: str) -> str:
+    """Between what a half of all turns lies."""
+    pairs = zip(seconds[name], seconds["adb"], strict=True)
+    low, _, high = statistics.quantiles(own / adb for own, adb in pairs)
+    return f"{low:.2f}-{high:.2f}"
+
+
+def missed_trips(trips: Seconds) -> list[str]:
+    """Print every client's round trip beside adb's; the goal, when it was missed."""
+    for name, values in trips.items():
         print(
-            f"{name:8} push {megabytes / row['push']:5.0f} MB/s ({speeds['push']:.2f}x)   "
-            f"pull {megabytes / row['pull']:5.0f} MB/s ({speeds['pull']:.2f}x)   "
-            f"shell {row['trip'] * 1000:5.1f} ms ({row['trip'] / adb['trip']:.2f}x)"
+            f"shell  {name:12} {statistics.median(values) * 1000:5.1f} ms   "
+            f"{ratio(trips, name):.2f}x of adb's time, half of all turns {quartiles(trips, name)}"
+        )
+    too_slow = ratio(trips, "server") > ROUND_TRIP_GOAL
+    return [f"server's shell above {ROUND_TRIP_GOAL}x"] if too_slow else []
+
+
+def missed_copies(what: str, seconds: Seconds, megabytes: float) -> list[str]:
+    """Print every client's speed beside adb's; the goals that were missed."""
+    missed = []
+    for name, values in seconds.items():
+        speed = 1 / ratio(seconds, name)
+        print(
+            f"{what:6} {name:12} {megabytes / statistics.median(values):5.0f} MB/s   "
+            f"{speed:.2f}x of adb's speed"
         )
         goal = SPEED_GOALS.get(name, 0.0)
-        missed += [f"{name} {what} below {goal}x" for what, x in speeds.items() if x < goal]
-    if medians["server"]["trip"] > ROUND_TRIP_GOAL * adb["trip"]:
-        missed.append(f"server's shell above {ROUND_TRIP_GOAL}x")
+        if speed < goal:
+            missed.append(f"{name}'s {what} below {goal}x")
     return missed
 
 
@@ -151,7 +178,8 @@ def main() -> int:
     """Measure on a device of the rig; 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mb", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--trips", type=int, default=300)
     parser.add_argument("--adb", help="the adb program; found by itself when not given")
     words = parser.parse_args()
     with (
@@ -164,13 +192,25 @@ def main() -> int:
         source.write_bytes(os.urandom(words.mb * 1_000_000))
         serial = server.connect(device)
         print(server.run("version").stdout.decode().splitlines()[1])
+        # A command alone ends the shells that wait, so it has a transport of its own.
         transports: dict[str, AdbTransport] = {
-            "server": ServerTransport(serial, port=server.port),
-            "direct": DirectTransport(f"tcp:{device.address}", key=folder / "adbkey"),
+            f"{link}{alone}": ServerTransport(serial, port=server.port)
+            if link == "server"
+            else DirectTransport(f"tcp:{device.address}", key=folder / "adbkey")
+            for alone in ("", " alone")
+            for link in ("server", "direct")
         }
-        clients: dict[str, Program | Ours] = {"adb": Program(server, serial)}
-        clients |= {name: Ours(transport) for name, transport in transports.items()}
-        missed = missed_goals(measure(clients, source, folder, words.rounds), words.mb)
+        program = Program(server, serial)
+        clients = {"adb": program} | {n: Ours(transports[n]) for n in ("server", "direct")}
+        works: dict[str, Callable[[], None]] = {"adb": program.trip}
+        works |= {
+            name: partial(Ours(transport).trip, alone=name.endswith("alone"))
+            for name, transport in transports.items()
+        }
+        # By themselves and first: what the system still writes after a file would be in them.
+        missed = missed_trips(measure_trips(works, words.trips))
+        pushes, pulls = measure_copies(clients, source, folder, words.rounds)
+        missed += missed_copies("push", pushes, words.mb) + missed_copies("pull", pulls, words.mb)
         for transport in transports.values():
             transport.close()
     print(f"goals: {'MISSED: ' + '; '.join(missed) if missed else 'met'}")
