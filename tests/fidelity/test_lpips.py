@@ -1,6 +1,7 @@
 """LPIPS: sizes, strips, kinds of values, buffers that are used again, and the network's file."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_strips_of_a_large_image_are_the_whole(
             for first, last in [strip.keep[layer]]
         ]
         assert rows[0][0] == 0
-        assert all(left[1] == right[0] for left, right in zip(rows, rows[1:], strict=False))
+        assert all(left[1] == right[0] for left, right in pairwise(rows))
         assert rows[-1][1] == lpips_model.feature_rows(height)[min(layer, 2)]
 
 

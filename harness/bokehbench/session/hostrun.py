@@ -6,7 +6,7 @@ under limits, by the same runner and the same rules of conversion as on the devi
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,10 +158,9 @@ class HostSide:
             return self._models[number]
         if self._device is None:
             self._device = Device.connect(machine.transport)
-        bench = Bench(
+        bench = replace(
+            template,
             device=self._device,
-            model=template.model,
-            io=template.io,
             placed_model=self._device.place(
                 self._prepared.request.models[number].path,
                 name="model.tflite",
@@ -179,10 +178,10 @@ class HostSide:
             engine_facts=machine.engine.facts,
             engine_library=str(machine.engine.library),
             engine_folder=str(machine.engine.library.parent),
-            rounding=template.rounding,
-            image_format=template.image_format,
             put_blob=_no_blob,
             stop=self._stop,
+            greeting=[],
+            sampler=None,
         )
         self._models[number] = _Model(bench)
         return self._models[number]
