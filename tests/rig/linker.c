@@ -436,9 +436,11 @@ static void *libdl_android_dlopen_ext(const char *name, int flags, const void *e
 
 static void *libdl_dlsym(struct library *library, const char *name) {
     visits++;
-    uintptr_t found = library == NULL ? find(NULL, name) : in_tree(library, name);
+    /* RTLD_DEFAULT, and RTLD_NEXT for which all will do: nothing here hides a name of the system. */
+    bool all = library == NULL || library == (struct library *)-1;
+    uintptr_t found = all ? find(NULL, name) : in_tree(library, name);
     if (found == 0) {
-        fail("undefined symbol:", name, library == NULL ? "all" : library->path);
+        fail("undefined symbol:", name, all ? "all" : library->path);
     }
     return (void *)found;
 }
