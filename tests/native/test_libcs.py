@@ -10,27 +10,26 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
 from android_app.build import HERE, TARGETS, build_id, build_runner, host_target
-from bokehbench.engines import MavenWays, Routes, ensure
-from bokehbench.errors import EngineError
+from bokehbench.engines import find_engine
 from tests.native.bench import Bench, Outcome, engine_folder
 from tests.native.test_runner import ENDLESS, IMAGE, OUT, UNIT, interpret, random_bytes, unit
 from tests.rig import RigMissing, require_rig
-from tests.rig.bionic import bionic_root, emulated_android
+from tests.rig.bionic import android_engines, bionic_root, emulated_android
 from tests.rig.emulate import emulator
-from tests.rig.packages import cache_folder
 from tests.rig.root import device_root
 from tests.support import models
 
 SHIM = Path(__file__).with_name("shim.c")
 
 
-def lacking(reason: str) -> None:
+def lacking(reason: str) -> NoReturn:
     """Skip, and fail in CI, where every part has to be there."""
     if os.environ.get("CI"):
         pytest.fail(reason)
@@ -49,16 +48,13 @@ def arm64_runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tflite() -> Path:
     """TensorFlow Lite for Android arm64, installed once for all tests."""
     require_rig("arm64")
-    mvn = shutil.which("mvn")
-    routes = Routes(maven=MavenWays(mvn=Path(mvn) if mvn else None))
-    root = cache_folder() / "engines"
     try:
         emulator()
         bionic_root(device_root("arm64"))
-        return ensure("tflite", "android", "arm64-v8a", gpu=False, root=root, routes=routes).library
-    except (EngineError, RigMissing) as error:
-        lacking(str(error))
-        raise
+        root = android_engines()
+    except RigMissing as missing:
+        lacking(str(missing))
+    return find_engine("tflite", "android", "arm64-v8a", gpu=False, root=root).library
 
 
 class Emulated(Bench):

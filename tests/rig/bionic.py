@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bokehbench.engines import MavenWays
+from bokehbench.engines import MavenWays, Routes, ensure
 from bokehbench.engines.effort import Effort
 from bokehbench.engines.maven import Artifact, fetch_artifact
 from bokehbench.errors import EngineError
@@ -24,6 +24,7 @@ from tests.rig.packages import RigMissing, build_once, cache_folder
 from tests.rig.root import Root, device_root
 
 ARCH = "arm64"
+ABI = "arm64-v8a"
 API = 23
 
 JAR = Artifact("com.github.zhkl0228", "unidbg-android", "0.9.8", "jar")
@@ -61,6 +62,26 @@ def bionic_root(root: Root) -> Path:
     return build_once(cache_folder() / f"bionic-{digest}", build)
 
 
+@functools.cache
+def android_engines() -> Path:
+    """A folder of engines with TensorFlow Lite for Android arm64, installed once for all tests.
+
+    Raises:
+        RigMissing: it can't be had here.
+    """
+    root = cache_folder() / "engines"
+    try:
+        ensure("tflite", "android", ABI, gpu=True, root=root, routes=Routes(maven=_maven()))
+    except EngineError as error:
+        raise RigMissing(str(error)) from error
+    return root
+
+
+def _maven() -> MavenWays:
+    mvn = shutil.which("mvn")
+    return MavenWays(mvn=Path(mvn) if mvn else None)
+
+
 def emulated_android(program: Path, *words: str, library_path: str = "") -> list[str]:
     """The argv that runs an Android arm64 program of the host's files with bionic."""
     command = [str(emulator()), "-L", str(bionic_root(device_root(ARCH)))]
@@ -71,11 +92,9 @@ def emulated_android(program: Path, *words: str, library_path: str = "") -> list
 
 def _unpack(folder: Path) -> None:
     folder.mkdir()
-    mvn = shutil.which("mvn")
     with tempfile.TemporaryDirectory(prefix="bokehbench-rig-") as work:
         try:
-            ways = MavenWays(mvn=Path(mvn) if mvn else None)
-            jar = fetch_artifact(JAR, JAR_SHA256, Path(work), ways, Effort.of())
+            jar = fetch_artifact(JAR, JAR_SHA256, Path(work), _maven(), Effort.of())
         except EngineError as error:
             raise RigMissing(str(error)) from error
         with zipfile.ZipFile(jar) as archive:
