@@ -296,8 +296,8 @@ def test_a_run_by_a_protocol_of_floats(bokehbench: Command, model: Path, tmp_pat
     assert record["fidelity_rules"]["crop"] == rules.crop == 4
     [folder] = kept.iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["0.npy", "1.npy"]
-    words = ("--protocol", mine, "--json", "-")
-    again = bokehbench("fidelity", folder, pairs / "bokeh", *words).json()
+    by_mine = ("--protocol", mine, "--json", "-")
+    again = bokehbench("fidelity", folder, pairs / "bokeh", *by_mine).json()
     # Kept in single precision, as they came; a Record's are the very same values.
     assert record["fidelity"]["psnr"] == pytest.approx(again["psnr"], abs=1e-5)
     assert record["fidelity"]["ssim"] == pytest.approx(again["ssim"], abs=1e-6)

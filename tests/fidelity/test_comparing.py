@@ -99,10 +99,12 @@ def test_few_pairs_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         _save(tmp_path / "p" / f"{n}.png")
     pairs = pair_paths(tmp_path / "p", tmp_path / "p").pairs
     read: list[Path] = []
-    monkeypatch.setattr(
-        "bokehbench.fidelity.arrays.load_pixels",
-        lambda path: (read.append(path), load_pixels(path))[1],
-    )
+
+    def reading(path: Path) -> Any:
+        read.append(path)
+        return load_pixels(path)
+
+    monkeypatch.setattr("bokehbench.fidelity.arrays.load_pixels", reading)
     ahead = []
     compare(pairs, RULES, threads=2, on_pair=lambda _: ahead.append(len(read) / 2))
     assert len(read) == 80

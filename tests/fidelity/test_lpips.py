@@ -34,7 +34,7 @@ def _convolved(image: Image, kernel: Image, bias: Image, stride: int, border: in
                 slice(x, x + stride * columns, stride),
             )
             total += padded[rows_of, columns_of] @ kernel[y, x]
-    return np.maximum(total, 0)
+    return np.asarray(np.maximum(total, 0))
 
 
 def _pooled(image: Image) -> Image:

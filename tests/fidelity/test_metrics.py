@@ -252,7 +252,8 @@ def _slow_ms_ssim(a: Image, b: Image) -> float:
         def halve(image: Image) -> Image:
             rows = np.concatenate([image, image[-1:]]) if image.shape[0] % 2 else image
             both = np.concatenate([rows, rows[:, -1:]], axis=1) if rows.shape[1] % 2 else rows
-            return (both[::2, ::2] + both[1::2, ::2] + both[::2, 1::2] + both[1::2, 1::2]) / 4
+            total = both[::2, ::2] + both[1::2, ::2] + both[::2, 1::2] + both[1::2, 1::2]
+            return np.asarray(total / 4)
 
         x, y = halve(x), halve(y)
     return float(values.mean())

@@ -183,7 +183,8 @@ def _means(
         threads,
     )
     totals = [math.fsum(part[i] for part in sums) for i in range(6)]
-    return np.array(totals) / (rows * columns)
+    means: NDArray[np.float64] = np.array(totals) / (rows * columns)
+    return means
 
 
 def _halved(image: Image) -> NDArray[np.float64]:

@@ -61,8 +61,10 @@ class Native:
         self._squared_f64 = library.fidelity_squared_f64
         self._squared_f64.restype = ctypes.c_double
         for function in (self._squared_u8, self._squared_f64):
-            pair = [ctypes.c_void_p, ctypes.c_ssize_t] * 2
-            function.argtypes = [ctypes.c_int32, *pair, ctypes.c_size_t, ctypes.c_size_t]
+            function.argtypes = [
+                *(ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t),
+                *(ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_size_t, ctypes.c_size_t),
+            ]
         self._scratch_bytes = library.fidelity_ssim_scratch
         self._scratch_bytes.restype = ctypes.c_size_t
         self._scratch_bytes.argtypes = [ctypes.c_size_t]
