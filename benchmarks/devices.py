@@ -94,7 +94,13 @@ def library_overhead(folder: Path, address: str) -> float:
     device = Device.connect(transport)
     platform, abi = device.facts.platform, device.facts.abi
     protocol = MeasurementProtocol(
-        name="challenge", processes=1, warmups=1, runs=5, min_runs=1, max_seconds=10
+        name="challenge",
+        processes=1,
+        warmups=1,
+        runs=5,
+        min_runs=1,
+        max_seconds=10,
+        verify_files=True,
     )
     request = RunRequest(
         models=(ModelInput(MODEL, facts, resolve_io(facts, MODEL), None),),
@@ -107,7 +113,7 @@ def library_overhead(folder: Path, address: str) -> float:
     profile = match_profile(load_profiles([builtin_folder()]), device.facts)
     engine = find_engine("litert", platform, abi, gpu=False)
     runner = bundled_runner(platform, abi)
-    prepared = prepare(request, device, profile, engine, runner, new_id)
+    prepared = prepare(request, device, profile, {engine.name: engine}, runner, {}, new_id)
     with open_store(str(folder / "library.sqlite3"), derive=derive) as store:
         outcome = run_devices([prepared], store, lambda _: Observer(), print, new_id())
     transport.close()

@@ -87,7 +87,8 @@ def fixed_model(folder: Path) -> Path:
     """The example model at 1x1024x1024x3: the peers' tools can't resize a dynamic one."""
     from fixed_shape import fix_shape
 
-    return fix_shape(EXAMPLES / "tiny_unet.tflite", folder / "fixed.tflite", 1024, 1024)
+    path: Path = fix_shape(EXAMPLES / "tiny_unet.tflite", folder / "fixed.tflite", 1024, 1024)
+    return path
 
 
 def main() -> int:

@@ -152,8 +152,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "unstable_between_processes",
-        {"trials": processes(20.0, 20.0, 20.0, 20.0, 21.02)},
-        {"trials": processes(20.0, 20.0, 20.0, 20.0, 20.98)},
+        {"trials": processes(19.0, 20.0, 20.0, 20.0, 21.02)},
+        {"trials": processes(19.0, 20.0, 20.0, 20.0, 20.98)},
     ),
     (
         "drift_within_process",

@@ -50,7 +50,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         alike = [entry for entry in self.entries if _identity(entry) == _identity_of(record)]
         device = likeness(record.evidence)["device"]
         own = [entry for entry in alike if entry.likeness.get("device") == device]
-        return (own or alike or [None])[0]
+        return next(iter(own or alike), None)
 
 
 def unlike(

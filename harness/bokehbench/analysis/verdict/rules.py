@@ -157,7 +157,7 @@ _RULES = (
     Rule(
         "unstable_between_processes",
         "provisional",
-        f"the interval of the median reaches further than {UNSTABLE_SHARE:.0%} from it "
+        f"the interval of the median is wider than plus or minus {UNSTABLE_SHARE:.0%} "
         "(executorch#8603)",
         "run more processes, on a device that is cool and has nothing else to do",
     ),

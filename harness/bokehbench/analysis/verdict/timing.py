@@ -35,12 +35,12 @@ def unstable(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) 
     if latency.ci95_ms is None or latency.median_ms is None:
         return ""
     low, high = latency.ci95_ms
-    reach = max(high - latency.median_ms, latency.median_ms - low) / latency.median_ms
-    if reach <= UNSTABLE_SHARE:
+    half = (high - low) / 2 / latency.median_ms
+    if half <= UNSTABLE_SHARE:
         return ""
     return (
-        f"the interval {low:.3f} to {high:.3f} ms reaches {reach:.1%} from the median "
-        f"of {latency.processes} processes"
+        f"the interval {low:.3f} to {high:.3f} ms of {latency.processes} processes is the median "
+        f"plus or minus {half:.1%}"
     )
 
 
