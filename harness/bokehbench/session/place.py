@@ -8,6 +8,7 @@ from bokehbench.model import read_model, resolve_io
 from bokehbench.model.reference import REFERENCE_SHA256, reference_model
 from bokehbench.phone.device import Device
 from bokehbench.phone.launcher import Bench, Stop
+from bokehbench.phone.sampler import Sampler
 from bokehbench.session.request import ModelInput, Prepared
 
 REFERENCE = -1
@@ -63,6 +64,7 @@ def place_all(
         for number, model in inputs.items()
     }
     rules = request.fidelity_rules
+    sampler = Sampler.of(device, prepared.profile.sensors)
     return {
         (number, name): Bench(
             device=device,
@@ -78,6 +80,7 @@ def place_all(
             image_format="u8" if rules.values == "uint8" else "f32",
             put_blob=put_blob,
             stop=stop,
+            sampler=sampler,
         )
         for number, model in inputs.items()
         for name, (library, folder) in libraries.items()

@@ -134,7 +134,13 @@ class _Run:
         if longest is not None:
             seconds = min(longest, targets.max_seconds)
             targets = msgspec.structs.replace(targets, max_seconds=seconds)
-        return settle(self.prepared.device, targets, utc_now(), on_wait=self.observer.settling)
+        return settle(
+            self.prepared.device,
+            targets,
+            utc_now(),
+            sensors=self.prepared.profile.sensors,
+            on_wait=self.observer.settling,
+        )
 
     def loop(self) -> None:
         """Do what the schedule says until it has nothing left."""
@@ -272,7 +278,9 @@ class _Run:
         """Note the conditions after, name the images that never ran, derive and seal."""
         if not self.ledger.evidence:
             return ()
-        after = observe(self.prepared.device, "after", utc_now())
+        after = observe(
+            self.prepared.device, "after", utc_now(), sensors=self.prepared.profile.sensors
+        )
         records = []
         for planned in self.prepared.plan.records:
             if planned.record_id not in self.ledger.evidence:
