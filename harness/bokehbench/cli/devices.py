@@ -93,11 +93,25 @@ def describe(device: Found) -> str:
         "state": device.state,
         "system": " ".join(filter(None, (facts.os_name, facts.os_version))) or None,
         "model": " ".join(filter(None, (facts.manufacturer, facts.model))) or None,
+        "SoC": " ".join(filter(None, (facts.soc_manufacturer, facts.soc_model or facts.soc))),
+        "build": build_of(facts),
         "ABI": f"{facts.platform} {facts.abi}",
         "CPU": f"{facts.cpu or 'unknown'} ({facts.cores or '?'} cores)",
         "GPU": facts.gpu or "none seen",
         "memory": memory,
         "profile": facts.profile,
     }
+    if facts.platform != "android":
+        del rows["SoC"], rows["build"]
     lines = [f"  {name:<8} {clean(value or 'unknown')}" for name, value in rows.items()]
     return "\n".join([clean(facts.address), *lines])
+
+
+def build_of(facts: DeviceFacts) -> str:
+    """The build's type, and what makes its numbers those of no ordinary phone."""
+    flags = {
+        "emulator": facts.emulator,
+        "rooted": facts.rooted,
+        "debuggable": facts.debuggable,
+    }
+    return ", ".join([facts.build_type or "unknown", *(name for name in flags if flags[name])])

@@ -47,7 +47,7 @@ for s in "$@"; do
 echo "@read"
 while [ "$left" -gt 0 ] && [ -d "/proc/$parent" ]; do
   left=$((left - 1))
-  IFS=' ' read -r t x < /proc/uptime
+  IFS=' ' read -r t x < /proc/uptime || t=${EPOCHREALTIME:-}
   IFS=' ' read -r a b c d e f g h i j k l m u s cu cs x < /proc/self/stat
   v="$t $u $s $cu $cs"
   for p in $files; do x=; IFS= read -r x < "$p"; v="$v;$x"; done
@@ -58,7 +58,8 @@ done
 """Its output: how it began, which files it reads, `@read`, and a line for each look."""
 
 START = (
-    "f=$1 o=$2 n=$3 m=$4 s=$5; shift 5; IFS=' ' read -r t x < /proc/uptime; "
+    "f=$1 o=$2 n=$3 m=$4 s=$5; shift 5; "
+    "{ IFS=' ' read -r t x < /proc/uptime; } 2> /dev/null || t=${EPOCHREALTIME:-}; "
     'sh -c "$f" sampler $$ "$n" "$m" "$t" "$s" < /dev/null > "$o" 2> /dev/null & '
     'exec "$@"'
 )
