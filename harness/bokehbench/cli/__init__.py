@@ -20,6 +20,7 @@ COMMANDS = {
     "gate": "Judge a run against a baseline; exit code 5 when it became slower.",
     "history": "Show how a model's latency went from run to run, as table and plot.",
     "replay": "Derive a record anew from its stored evidence.",
+    "parse": "Read logs of Google's benchmark_model and LiteRT's tools.",
     "table": "Print the challenge's table from stored records.",
     "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
     "records": "List, show, export and import stored records.",

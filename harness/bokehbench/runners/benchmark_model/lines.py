@@ -19,6 +19,10 @@ PIECE: Final = 1 << 20
 SNIFFED: Final = 1 << 12
 """Bytes that decide about the encoding and about the line ends."""
 
+LAST_LINES: Final = 8
+LAST_LIMIT: Final = 300
+"""Characters kept of the last line, and lines at the end that may be empty."""
+
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -35,7 +39,7 @@ class Text:
     """What was met while reading, for warnings and for telling a binary file.
 
     `lines` counts lines as an editor does. `odd` counts characters that no log has: control
-    characters and bytes that are not of the encoding.
+    characters and bytes that are not of the encoding. `last` is the last line that says anything.
     """
 
     encoding: str = "utf-8"
@@ -44,6 +48,7 @@ class Text:
     odd: int = 0
     cut_lines: int = 0
     ended: bool = True
+    last: str = ""
     _sniffed: bytearray = field(default_factory=bytearray, repr=False)
 
 
@@ -78,13 +83,22 @@ def read_lines(chunks: Iterable[bytes], text: Text) -> Iterator[tuple[int, list[
             kept, dropping = kept[:LINE_LIMIT], True
             text.cut_lines += 1
         if lines:
+            _note_last(lines, text)
             yield from _tidy(number, lines, text, has_cr="\r" in block or "\r" in lines[0])
             number += len(lines)
     text.lines = number - 1
     text.ended = not kept
     if kept:
+        _note_last([kept], text)
         text.lines = number
         yield from _tidy(number, [kept], text, has_cr="\r" in kept)
+
+
+def _note_last(lines: list[str], text: Text) -> None:
+    for line in reversed(lines[-LAST_LINES:]):
+        if line.strip():
+            text.last = line.strip()[:LAST_LIMIT]
+            return
 
 
 def _tidy(

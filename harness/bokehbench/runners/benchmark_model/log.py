@@ -217,7 +217,14 @@ def _parsed(run: RawRun, text: Text | None = None, *, exit_code: int | None = No
         prepared=numbers.has_session or tool == "run_model",
         finished=numbers.complete,
     )
-    judgement = judge(run, numbers, delegation, exit_code=exit_code, python_tool=python_tool)
+    judgement = judge(
+        run,
+        numbers,
+        delegation,
+        exit_code=exit_code,
+        python_tool=python_tool,
+        last_words=text.last if text else "",
+    )
     warnings = warnings_of(
         run, numbers, delegation, judgement, text=text or Text(), exit_code=exit_code, tool=tool
     )

@@ -54,17 +54,18 @@ def judge(
     *,
     exit_code: int | None,
     python_tool: bool,
+    last_words: str = "",
 ) -> Judgement:
-    """The outcome of one run."""
+    """The outcome of one run; `last_words` is the log's last line, for want of a better one."""
     causes = _causes(run, delegation)
     fatal = [cause for cause in causes if cause.weight == "fatal"]
     if exit_code not in (None, 0) or fatal:
-        return _failed(causes, numbers, delegation, exit_code, python_tool)
+        return _failed(causes, numbers, delegation, exit_code, python_tool, last_words)
     if numbers.complete:
         outcome: Outcome = "ok_with_fallback" if delegation.fallback else "ok"
         return Judgement(outcome, line=numbers.result_line)
     if any(cause.weight == "cause" for cause in causes):
-        return _failed(causes, numbers, delegation, exit_code, python_tool)
+        return _failed(causes, numbers, delegation, exit_code, python_tool, last_words)
     return Judgement("incomplete")
 
 
@@ -98,6 +99,7 @@ def _failed(
     delegation: Delegation,
     exit_code: int | None,
     python_tool: bool,
+    last_words: str,
 ) -> Judgement:
     by_code = _kind_of_code(exit_code)
     best = _best(causes)
@@ -125,7 +127,8 @@ def _failed(
         kind = "delegate_failed"
     message = best.text if best else None
     if message is None and exit_code not in (None, 0):
-        message = f"the tool ended with exit code {exit_code}"
+        said = f"; its last line: {last_words}" if last_words and not numbers.complete else ""
+        message = f"the tool ended with exit code {exit_code}{said}"
     return Judgement("failed", kind, message, best.line if best else None)
 
 

@@ -31,7 +31,7 @@ def warnings_of(
         found.append(
             f"unproven: {delegation.requested} was asked for, and no line says that it ran"
         )
-    found += _about_the_result(run, numbers, judgement, exit_code)
+    found += _about_the_result(run, numbers, judgement, exit_code, tool_known=bool(run.entries))
     if numbers.complete and delegation.requested is None:
         found.append(
             f"{tool or 'the log'} does not tell which backend was asked for, so that a fallback "
@@ -48,8 +48,6 @@ def warnings_of(
         ]
         for line, message in errors[:5]:
             found.append(f"error that did not end the run: {message}{_at(line)}")
-    if run.copies:
-        found.append(f"{run.copies} lines were there twice and count once")
     if run.dropped:
         found.append(f"{run.dropped} lines more than one run can have were passed over")
     if text.cut_lines:
@@ -60,7 +58,12 @@ def warnings_of(
 
 
 def _about_the_result(
-    run: RawRun, numbers: Numbers, judgement: Judgement, exit_code: int | None
+    run: RawRun,
+    numbers: Numbers,
+    judgement: Judgement,
+    exit_code: int | None,
+    *,
+    tool_known: bool,
 ) -> list[str]:
     found = []
     if numbers.complete and exit_code is None and judgement.outcome != "failed":
@@ -76,8 +79,10 @@ def _about_the_result(
             found.append("nothing was run: a dry run, or no runs were asked for")
         elif run.of("count"):
             found.append("the log ends before the result: what it holds is of the warm-up")
-        else:
+        elif tool_known:
             found.append("the log holds no result")
+        else:
+            found.append("no line is of benchmark_model or of LiteRT's tools")
     asked = _asked_runs(run)
     count = numbers.values.get("count")
     if asked is not None and count is not None and 0 < count < asked:
