@@ -1,0 +1,106 @@
+"""Real models of public packages: what the reader says is what the engine says."""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from bokehbench.model.describe import read_structure
+from bokehbench.model.reader import read_model
+from tests.support.public_models import require_public_models
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Path, ...]:
+    return require_public_models()
+
+
+def interpreter(path: Path) -> Interpreter:
+    """An interpreter of the model as it is in the file, without delegates."""
+    return Interpreter(
+        str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+
+
+def test_there_are_enough_models(models: tuple[Path, ...]) -> None:
+    assert len(models) >= 20
+
+
+def test_operators_are_the_interpreters(models: tuple[Path, ...]) -> None:
+    for path in models:
+        structure = read_structure(path)
+        told = [entry["op_name"] for entry in interpreter(path)._get_ops_details()]
+        ours = [op.name.removeprefix("CUSTOM:") for op in structure.graph.ops]
+        assert ours == told, path.name
+        assert Counter(op.name for op in structure.graph.ops) == Counter(read_model(path).ops)
+
+
+def test_tensors_are_the_interpreters(models: tuple[Path, ...]) -> None:
+    for path in models:
+        structure = read_structure(path)
+        for told in interpreter(path).get_tensor_details():
+            ours = structure.graph.tensors[told["index"]]
+            assert ours.name == told["name"], path.name
+            assert ours.shape == tuple(map(int, told["shape_signature"])), (path.name, ours.name)
+            assert ours.dtype == told["dtype"].__name__, (path.name, ours.name)
+            parameters = told["quantization_parameters"]
+            assert ours.scales == len(parameters["scales"]), (path.name, ours.name)
+
+
+def test_operators_connect_the_interpreters_tensors(models: tuple[Path, ...]) -> None:
+    for path in models:
+        structure = read_structure(path)
+        for ours, told in zip(
+            structure.graph.ops, interpreter(path)._get_ops_details(), strict=True
+        ):
+            assert ours.inputs == tuple(map(int, told["inputs"])), path.name
+            assert ours.outputs == tuple(map(int, told["outputs"])), path.name
+
+
+def test_parameters_are_what_the_interpreter_holds(models: tuple[Path, ...]) -> None:
+    """Tensors that nothing writes and that are no inputs, of trained types."""
+    for path in models:
+        structure = read_structure(path)
+        engine = interpreter(path)
+        written = {int(t) for op in engine._get_ops_details() for t in op["outputs"]}
+        written |= {entry["index"] for entry in engine.get_input_details()}
+        held = [
+            math.prod(map(int, entry["shape"]))
+            for entry in engine.get_tensor_details()
+            if entry["index"] not in written
+            and (entry["dtype"].__name__ in ("float32", "float16", "int8", "uint8"))
+        ]
+        # Where one buffer serves several tensors it is one set of parameters.
+        shared = _shared(path)
+        assert structure.parameters == sum(held) - shared, path.name
+
+
+def _shared(path: Path) -> int:
+    """Parameters that the file's own schema classes find twice."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+    seen: set[int] = set()
+    twice = 0
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        if data is None or len(data) == 0 or tensor.type == schema.TensorType.INT32:
+            continue
+        if tensor.buffer in seen:
+            twice += math.prod(map(int, tensor.shape))
+        seen.add(tensor.buffer)
+    return twice
+
+
+def test_sizes_are_the_files(models: tuple[Path, ...]) -> None:
+    for path in models:
+        structure = read_structure(path)
+        assert structure.size_mib == path.stat().st_size / 2**20
+        stored = sum(share.size_bytes for share in structure.weights.values())
+        assert 0.9 * read_model(path).weights_bytes < stored <= read_model(path).weights_bytes
