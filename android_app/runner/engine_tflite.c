@@ -30,15 +30,17 @@ static bool open_engine(const char *library, void **result, const char **abi,
 
 /* TFLite's own reporter prints the same; ours remembers it as well. */
 static void report_error(void *user, const char *format, va_list values) {
+    static const char AFTERMATH[] = "Restored original execution plan";
     struct tflite_session *session = user;
-    if (session->quiet) {
+    char text[sizeof session->said];
+    if (session->quiet || vsnprintf(text, sizeof text, format, values) <= 0) {
         return;
     }
-    int size = vsnprintf(session->said, sizeof session->said, format, values);
-    if (size > 0) {
-        (void)write_all(2, "ERROR: ", 7);
-        (void)write_all(2, session->said, strlen(session->said));
-        (void)write_all(2, "\n", 1);
+    (void)write_all(2, "ERROR: ", 7);
+    (void)write_all(2, text, strlen(text));
+    (void)write_all(2, "\n", 1);
+    if (strncmp(text, AFTERMATH, sizeof AFTERMATH - 1) != 0) {
+        memcpy(session->said, text, sizeof text);
     }
 }
 
@@ -88,22 +90,24 @@ static bool make_interpreter(struct tflite_session *session, const struct engine
                          delegated ? TFLITE_DELEGATE_ERROR : 1, "making the interpreter");
 }
 
-static bool allocate(struct tflite_session *session, bool resized, struct failure *failure) {
-    int status = session->api.InterpreterAllocateTensors(session->interpreter);
-    return status == TFLITE_OK ||
-           tflite_failed(session, failure,
+static bool unprepared(const struct tflite_session *session, int status, bool resized,
+                       struct failure *failure) {
+    return tflite_failed(session, failure,
                          resized ? FAILURE_INPUT_MISMATCH : FAILURE_MODEL_INVALID, status,
                          "preparing the model");
 }
 
-/* TFLite applies XNNPACK by itself when tensors are allocated for the first time, and its C
- * interface has no switch for that. But a delegate that fails takes all others back with it
+static bool allocate(struct tflite_session *session, bool resized, struct failure *failure) {
+    int status = session->api.InterpreterAllocateTensors(session->interpreter);
+    return status == TFLITE_OK || unprepared(session, status, resized, failure);
+}
+
+/* Some builds of TFLite apply XNNPACK by themselves when tensors are allocated for the first time,
+ * and its C interface has no switch for that. But a delegate that fails takes all others back with it
  * (Subgraph::ModifyGraphWithDelegate, since 2.5), and the default ones don't come again. */
-static bool take_delegates_back(struct tflite_session *session, struct failure *failure) {
+static void take_delegates_back(struct tflite_session *session) {
     if (!apply_now(session)) {
-        return fail(failure, FAILURE_BACKEND_UNAVAILABLE,
-                    "this library may apply XNNPACK by itself, and without "
-                    "TfLiteInterpreterModifyGraphWithDelegate nothing can take it back");
+        return; /* the log tells then whether there is one */
     }
     (void)tflite_watch_init(&session->refusing, NULL);
     session->refusing.refuses = true;
@@ -111,7 +115,11 @@ static bool take_delegates_back(struct tflite_session *session, struct failure *
     session->api.InterpreterModifyGraphWithDelegate(session->interpreter,
                                                     &session->refusing.own.delegate);
     session->quiet = false;
-    return true;
+}
+
+static bool plain_kernels(struct tflite_session *session, bool resized, struct failure *failure) {
+    take_delegates_back(session);
+    return allocate(session, resized, failure);
 }
 
 /* What is in force at last. A default delegate that comes after ours and fails takes ours back
@@ -129,12 +137,18 @@ static bool look_again(struct tflite_session *session, bool resized, struct fail
     return allocate(session, resized, failure);
 }
 
-static bool apply_delegate(struct tflite_session *session, struct failure *failure) {
+static bool apply_delegate(struct tflite_session *session, bool resized,
+                           struct failure *failure) {
     if (session->delegate == NULL || !apply_now(session)) {
         return true;
     }
     int status = session->api.InterpreterModifyGraphWithDelegate(session->interpreter,
                                                                  outer_delegate(session));
+    if (session->watched && session->watch.subgraphs == 0 && status != TFLITE_OK &&
+        status != TFLITE_APPLICATION_ERROR) {
+        /* TFLite prepares the graph first, and the delegate was never asked. */
+        return unprepared(session, status, resized, failure);
+    }
     return status == TFLITE_OK || tflite_failed(session, failure, FAILURE_DELEGATE_FAILED, status,
                                                 "applying the delegate");
 }
@@ -147,9 +161,8 @@ static bool load(void *opaque, const struct engine_setup *setup, struct engine_r
     return open_model(session, setup, failure) && tflite_make_delegate(session, setup, failure) &&
            make_interpreter(session, setup, failure) &&
            tflite_set_inputs(session, setup, report, &resized, failure) &&
-           apply_delegate(session, failure) && allocate(session, resized, failure) &&
-           (setup->backend != BACKEND_CPU || (take_delegates_back(session, failure) &&
-                                              allocate(session, resized, failure))) &&
+           apply_delegate(session, resized, failure) && allocate(session, resized, failure) &&
+           (setup->backend != BACKEND_CPU || plain_kernels(session, resized, failure)) &&
            look_again(session, resized, failure) &&
            tflite_take_tensors(session, setup, report, failure) &&
            tflite_check_signature(session, setup->signature, failure);

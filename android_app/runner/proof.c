@@ -1,17 +1,46 @@
 #include "proof.h"
 
+static bool holds(const struct log_line *line, const char *part) {
+    size_t size = strlen(part);
+    for (size_t i = 0; i + size <= line->length; i++) {
+        if (memcmp(line->text + i, part, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_error(const struct log_line *line) {
+    /* Of a cache that is empty yet, and of what follows from an error before. */
+    return line->length > 5 && memcmp(line->text, "ERROR", 5) == 0 &&
+           !holds(line, "couldn't be opened for reading") &&
+           !holds(line, "Restored original execution plan");
+}
+
+static void append(const struct log_line *line, struct failure *failure) {
+    size_t used = strlen(failure->message);
+    snprintf(failure->message + used, sizeof failure->message - used, "; %.*s",
+             (int)line->length, line->text);
+}
+
 void proof_explain(const struct delegation *delegation, struct failure *failure) {
-    bool more = false;
-    for (size_t i = 0; i < delegation->lines; i++) {
-        const struct log_line *line = &delegation->line[i];
-        size_t used = strlen(failure->message);
-        if (more || strncmp(line->text, "ERROR", 5) == 0) {
-            snprintf(failure->message + used, sizeof failure->message - used, "; %.*s",
-                     (int)line->length, line->text);
-            if (more || line->text[line->length - 1] != ':') {
-                return;
-            }
-            more = true; /* "Following operations are not supported by GPU delegate:" */
+    size_t first = 0;
+    while (first < delegation->lines && !is_error(&delegation->line[first])) {
+        first++;
+    }
+    if (first == delegation->lines) {
+        return;
+    }
+    append(&delegation->line[first], failure);
+    if (delegation->line[first].text[delegation->line[first].length - 1] == ':' &&
+        first + 1 < delegation->lines) {
+        first++; /* "Following operations are not supported by GPU delegate:" */
+        append(&delegation->line[first], failure);
+    }
+    for (size_t i = first + 1; i < delegation->lines; i++) {
+        if (is_error(&delegation->line[i]) && holds(&delegation->line[i], "Delegate Init: ")) {
+            append(&delegation->line[i], failure); /* why it could not be made, after all */
+            return;
         }
     }
 }

@@ -4,7 +4,8 @@
 
 #include "engine.h"
 
-/* Appends the log's first error to the message, which is read without the log. */
+/* Appends the log's first error, and why a delegate could not be made, to the message, which is
+ * read without the log. */
 void proof_explain(const struct delegation *delegation, struct failure *failure);
 
 /* A better code and better words for a load that failed. False, so that a caller can return it. */

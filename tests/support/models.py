@@ -62,6 +62,71 @@ def with_normalisation(height: int = 8, width: int = 8) -> bytes:
     return builder.finish([source], [target])
 
 
+def leaky_relu(height: int = 8, width: int = 8) -> bytes:
+    """A convolution whose results have both signs, and a LeakyReLU."""
+    random = np.random.default_rng(12)
+    builder = Builder()
+    shape = (1, height, width, 3)
+    source = builder.tensor("image", shape)
+    hidden = builder.tensor("hidden", shape)
+    target = builder.tensor("bokeh", shape)
+    weights = builder.constant("w", random.normal(0, 0.3, (3, 3, 3, 3)))
+    bias = builder.constant("b", np.zeros(3))
+    builder.conv2d(source, weights, bias, hidden)
+    options = schema.LeakyReluOptionsT()
+    options.alpha = 0.2
+    builder.op(Ops.LEAKY_RELU, [hidden], [target], options)
+    return builder.finish([source], [target])
+
+
+def transposed_convolution(height: int = 8, width: int = 8) -> bytes:
+    """A convolution of stride 2 and a transposed one that gives the size back."""
+    random = np.random.default_rng(13)
+    builder = Builder()
+    source = builder.tensor("image", (1, height, width, 3))
+    hidden = builder.tensor("hidden", (1, height // 2, width // 2, 8))
+    target = builder.tensor("bokeh", (1, height, width, 3))
+    weights = builder.constant("w", random.normal(0.1, 0.1, (8, 3, 3, 3)))
+    bias = builder.constant("b", np.zeros(8))
+    builder.conv2d(source, weights, bias, hidden, stride=2, relu=True)
+    sides = builder.constant("sides", [1, height, width, 3], np.int32)
+    kernel = builder.constant("k", random.normal(0.05, 0.05, (3, 3, 3, 8)))
+    options = schema.TransposeConvOptionsT()
+    options.padding = schema.Padding.SAME
+    options.strideH = options.strideW = 2
+    builder.op(Ops.TRANSPOSE_CONV, [sides, kernel, hidden], [target], options)
+    return builder.finish([source], [target])
+
+
+def resize_bilinear(height: int = 8, width: int = 8) -> bytes:
+    """Twice the size by bilinear interpolation, then a convolution of stride 2."""
+    random = np.random.default_rng(14)
+    builder = Builder()
+    source = builder.tensor("image", (1, height, width, 3))
+    large = builder.tensor("large", (1, 2 * height, 2 * width, 3))
+    target = builder.tensor("bokeh", (1, height, width, 3))
+    sides = builder.constant("sides", [2 * height, 2 * width], np.int32)
+    options = schema.ResizeBilinearOptionsT()
+    options.halfPixelCenters = True
+    builder.op(Ops.RESIZE_BILINEAR, [source, sides], [large], options, version=3)
+    weights = builder.constant("w", random.normal(0.1, 0.1, (3, 3, 3, 3)))
+    bias = builder.constant("b", np.full(3, 0.1))
+    builder.conv2d(large, weights, bias, target, stride=2)
+    return builder.finish([source], [target])
+
+
+def too_new(height: int = 4, width: int = 4) -> bytes:
+    """A convolution of a version that no engine has yet."""
+    builder = Builder()
+    shape = (1, height, width, 3)
+    source = builder.tensor("image", shape)
+    target = builder.tensor("bokeh", shape)
+    weights = builder.constant("w", np.zeros((3, 3, 3, 3)))
+    bias = builder.constant("b", np.zeros(3))
+    builder.conv2d(source, weights, bias, target, version=99)
+    return builder.finish([source], [target])
+
+
 def rgbd_double(height: int = 8, width: int = 8) -> bytes:
     """Four channels in at half size, three out at full: the form of PyNET's input and output."""
     random = np.random.default_rng(11)

@@ -21,6 +21,8 @@ void test_manifest(void);
 void test_delegation(void);
 void test_convert(void);
 void test_files(void);
+void test_returned_structs(void);
+void test_cache(void);
 void test_trial(void);
 
 #endif

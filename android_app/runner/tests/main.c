@@ -23,6 +23,8 @@ int main(void) {
     test_delegation();
     test_convert();
     test_files();
+    test_returned_structs();
+    test_cache();
     test_trial();
     printf("%u passed, %u failed\n", checks_passed, checks_failed);
     return checks_failed == 0 && checks_passed > 0 ? 0 : 1;
