@@ -18,7 +18,7 @@ from bokehbench.phone.restore import watch
 from bokehbench.phone.restore_scripts import LOOK_SECONDS, LOOKS_WITHOUT_LEASE
 from bokehbench.profile import ClockLock
 from tests.phone.android import FAST, LOCK, SLOW, STAY, clock, folders, make_android, setting
-from tests.rig import TestDevice, require_rig
+from tests.rig import AdbServer, TestDevice, require_rig
 
 PATIENCE = LOOK_SECONDS * (LOOKS_WITHOUT_LEASE + 1) + 15
 LOCKS = [ClockLock(path=LOCK, source="scaling_max_freq")]
@@ -96,16 +96,21 @@ from pathlib import Path
 from bokehbench.phone.device import Device
 from bokehbench.phone.direct import DirectTransport
 from bokehbench.phone.restore import watch
+from bokehbench.phone.server import ServerTransport
 from bokehbench.profile import ClockLock
-device = Device.connect(DirectTransport(sys.argv[1], key=Path(sys.argv[2])))
+if sys.argv[4:]:
+    link = ServerTransport(sys.argv[1].removeprefix("tcp:"), port=int(sys.argv[4]))
+else:
+    link = DirectTransport(sys.argv[1], key=Path(sys.argv[2]))
+device = Device.connect(link)
 with watch(device, [ClockLock(path=sys.argv[3], source="scaling_max_freq")]):
     print("changed", flush=True)
     time.sleep(600)
 """
 
 
-def start_host(phone: TestDevice, folder: Path) -> "subprocess.Popen[str]":
-    words = [f"tcp:{phone.address}", str(folder / "hostkey"), LOCK]
+def start_host(phone: TestDevice, folder: Path, *more: str) -> "subprocess.Popen[str]":
+    words = [f"tcp:{phone.address}", str(folder / "hostkey"), LOCK, *more]
     host = subprocess.Popen([sys.executable, "-c", HOST, *words], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
     assert host.stdout.readline() == "changed\n"
@@ -118,6 +123,18 @@ def test_a_host_that_was_killed_leaves_nothing_changed(phone: TestDevice, tmp_pa
         os.kill(host.pid, signal.SIGKILL)
     assert until(lambda: (setting(phone), clock(phone)) == (None, SLOW))
     assert until(lambda: folders(phone) == [] and ours(phone) == [])
+
+
+def test_a_killed_host_behind_an_adb_server_leaves_nothing_changed(
+    phone: TestDevice, tmp_path: Path
+) -> None:
+    with AdbServer() as server:
+        server.connect(phone)
+        with start_host(phone, tmp_path, str(server.port)) as host:
+            assert (setting(phone), clock(phone)) == ("15", FAST)
+            os.kill(host.pid, signal.SIGKILL)
+        assert until(lambda: (setting(phone), clock(phone)) == (None, SLOW))
+        assert until(lambda: folders(phone) == [] and ours(phone) == [])
 
 
 def test_a_next_run_puts_back_what_a_dead_device_kept(

@@ -186,6 +186,7 @@ class _Keeper:
                     ["sh", "-c", HOLD, "lease", folder],
                     deadline=Deadline.after(LEASE_SECONDS),
                     on_stdout=lambda _: self._held.set(),
+                    alone=True,
                 )
             except DeviceError:
                 break
