@@ -11,6 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from android_app.build import TARGETS, Target, build_id
+from android_app.build_fidelity import host_targets
+from bokehbench.fidelity.protocols import PROTOCOL_NAMES
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +61,20 @@ def test_runners_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> 
     data = (".npz", ".png")  # weights of LPIPS and images with known scores
     code = [info.compress_size for info in members if not info.filename.endswith(data)]
     assert sum(code) < 3_000_000
+
+
+def test_kernels_weights_and_known_answers_are_inside(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        notice = archive.read("bokehbench/fidelity/weights/NOTICE").decode()
+    assert {f"bokehbench/_kernels/{target.name}/fidelity.so" for target in host_targets()} <= names
+    assert not [name for name in names if name.endswith("/stamp")]
+    assert {f"bokehbench/fidelity/protocol_files/{name}.toml" for name in PROTOCOL_NAMES} <= names
+    assert "bokehbench/fidelity/weights/lpips_alex_v0.1_fp32.npz" in names
+    assert "bokehbench/fidelity/golden/expected.json" in names
+    for holder in ("Richard Zhang", "Soumith Chintala"):
+        assert holder in notice
+    assert wheel.stat().st_size < 14_000_000
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
