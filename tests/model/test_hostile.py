@@ -130,6 +130,10 @@ def _no_subgraphs(made: Builder) -> None:
 
 
 def _no_inputs(made: Builder) -> None:
+    made.graph.inputs, made.graph.outputs, made.graph.operators = [], [1], []
+
+
+def _forgotten_input(made: Builder) -> None:
     made.graph.inputs = []
 
 
@@ -173,6 +177,10 @@ def _wrapping_buffer(made: Builder) -> None:
 
 def _huge(made: Builder) -> None:
     made.graph.tensors[0].shape = [1, 1 << 20, 1 << 20, 3]
+
+
+def _two_to_31(made: Builder) -> None:
+    made.graph.tensors[0].shape = [1, 1 << 15, 1 << 16, 1]
 
 
 def _overflowing(made: Builder) -> None:
@@ -241,6 +249,7 @@ def _external(made: Builder) -> None:
         (_version, "schema version 4"),
         (_no_subgraphs, "no subgraphs"),
         (_no_inputs, "no inputs"),
+        (_forgotten_input, "operator 0 (CONV_2D) reads tensor 'image', which nothing writes"),
         (_no_outputs, "no outputs"),
         (_end, "tensor 99 of 4"),
         (_operand, "'CONV_2D' uses tensor 4 of 4"),
@@ -250,9 +259,10 @@ def _external(made: Builder) -> None:
         (_small_buffer, "needs 432 bytes, its buffer has 324"),
         (_past_the_end, "ends outside"),
         (_wrapping_buffer, "ends outside"),
-        (_huge, "larger than 2^40 bytes"),
-        (_overflowing, "larger than 2^40 bytes"),
-        (_largest, "larger than 2^40 bytes"),
+        (_two_to_31, "of 1x32768x65536x1 float32 has 2147483648 elements, and engines count"),
+        (_huge, "of 1x1048576x1048576x3 float32 has 3298534883328 elements"),
+        (_overflowing, "has 18446744073709551616 elements"),
+        (_largest, "and engines count them in 31 bits"),
         (_negative, "negative dimension"),
         (_rank, "33 and 0 dimensions"),
         (_other_rank, "4 and 2 dimensions"),

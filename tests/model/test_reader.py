@@ -105,6 +105,7 @@ def test_an_input_quantised_per_channel_has_no_scale(tmp_path: Path) -> None:
     made = drafts.quantised_model()
     made.graph.tensors[0].quantization.scale = [0.1, 0.2, 0.3]
     made.graph.tensors[0].quantization.zeroPoint = [1, 2, 3]
+    made.graph.tensors[0].quantization.quantizedDimension = 3
     (tensor,) = read_model(written(tmp_path / "net.tflite", made)).inputs
     assert (tensor.scale, tensor.zero_point) == (0.0, 0)
 
@@ -126,6 +127,7 @@ def test_weights_in_another_file_are_counted(tmp_path: Path) -> None:
     other = generated.ExternalBufferT()
     other.id, other.length = 7, 324
     made.model.externalBuffers = [other]
+    made.model.externalBufferGroups = [generated.ExternalBufferGroupT()]
     assert read_model(written(tmp_path / "net.tflite", made)).weights_bytes == 324 + 12
 
 

@@ -27,17 +27,22 @@ UINT64: Final = Struct("<Q")
 INT64: Final = Struct("<q")
 FLOAT32: Final = Struct("<f")
 
-BUDGET: Final = 64 << 20
+BUDGET: Final = 32 << 20
 TABLE_COST: Final = 256
 ELEMENT_COST: Final = 16
-"""One budget of 2**26 allows 262,144 tables or 4,194,304 elements of vectors.
+"""One budget of 2**25 allows about 100,000 tables or 2,000,000 elements of vectors.
 
 The largest public models have some tens of thousands of tables. A table costs about ten
-microseconds and some hundred bytes, so hostile files end after seconds, not hours.
+microseconds and some hundred bytes, so hostile files end after a second, not hours.
 """
 
+MAX_FILE_BYTES: Final = 16 << 30
+"""More than any phone can hold in memory; a larger file would only be hashed for minutes."""
+
+MAX_TEXT_BYTES: Final = 1 << 20
+
 _MAX_FIELDS: Final = 16
-_VTABLE_HEAD: Final = Struct("<HH")
+VTABLE_HEAD: Final = Struct("<HH")
 _VTABLE_FIELDS: Final = tuple(Struct(f"<{count}H") for count in range(_MAX_FIELDS + 1))
 _DAMAGED: Final = "the file is cut or damaged: copy or convert it again"
 
@@ -78,10 +83,14 @@ class Source:
             self.fail(f"not readable ({error.strerror})", "copy it to a local disk")
 
     def root(self, identifier: bytes) -> "Table":
-        """The root table, after the four bytes of `identifier` were found at byte 4.
+        """The root table; raises ModelError as `root_place` does."""
+        return Table(self, self.root_place(identifier))
+
+    def root_place(self, identifier: bytes) -> int:
+        """First byte of the root table, after the bytes of `identifier` were found at byte 4.
 
         Raises:
-            ModelError: the file is too short, of another kind, or its root lies outside it.
+            ModelError: the file is too short or of another kind.
         """
         if self.size < 8:
             self.fail(f"only {self.size} bytes, shorter than the header of a .tflite")
@@ -91,7 +100,8 @@ class Source:
                 f"not a .tflite: bytes 4-8 are {found!r} instead of {identifier.decode()}",
                 "give a model converted to .tflite",
             )
-        return Table(self, UINT32.unpack_from(self.data, 0)[0])
+        place: int = UINT32.unpack_from(self.data, 0)[0]
+        return place
 
 
 class Table:
@@ -112,7 +122,7 @@ class Table:
         vtable = at - INT32.unpack_from(data, at)[0]
         if not 0 <= vtable <= size - 4:
             source.fail(f"the vtable of the table at byte {at} lies outside its {size} bytes")
-        length, inline = _VTABLE_HEAD.unpack_from(data, vtable)
+        length, inline = VTABLE_HEAD.unpack_from(data, vtable)
         if length < 4 or length % 2 or vtable + length > size:
             source.fail(f"the vtable at byte {vtable} has an impossible length of {length}")
         if inline < 4 or at + inline > size:
@@ -147,6 +157,11 @@ class Table:
         place = self._place(slot, kind.size)
         return int(kind.unpack_from(self.source.data, place)[0]) if place else default
 
+    def real(self, slot: int, kind: Struct) -> float:
+        """A number of `kind` that may have a fraction; 0.0 when it is missing."""
+        place = self._place(slot, kind.size)
+        return float(kind.unpack_from(self.source.data, place)[0]) if place else 0.0
+
     def table(self, slot: int) -> "Table | None":
         """A table, or None when the field is missing."""
         target = self._target(slot)
@@ -168,16 +183,23 @@ class Table:
             )
         return target + 4, count
 
-    def first(self, slot: int, kind: Struct) -> tuple[float, int]:
-        """The first element of a vector of `kind`, 0 when there is none, and their number."""
-        start, count = self.vector(slot, kind.size) or (0, 0)
-        return (kind.unpack_from(self.source.data, start)[0] if count else 0), count
-
     def integers(self, slot: int) -> tuple[int, ...]:
         """All elements of a vector of int32; () when it is missing."""
         start, count = self.vector(slot, 4) or (0, 0)
         self.source.spend(count * ELEMENT_COST)
         return Struct(f"<{count}i").unpack_from(self.source.data, start)
+
+    def long_integers(self, slot: int) -> tuple[int, ...]:
+        """All elements of a vector of int64; () when it is missing."""
+        start, count = self.vector(slot, 8) or (0, 0)
+        self.source.spend(count * ELEMENT_COST)
+        return Struct(f"<{count}q").unpack_from(self.source.data, start)
+
+    def reals(self, slot: int) -> tuple[float, ...]:
+        """All elements of a vector of float32; () when it is missing."""
+        start, count = self.vector(slot, 4) or (0, 0)
+        self.source.spend(count * ELEMENT_COST)
+        return Struct(f"<{count}f").unpack_from(self.source.data, start)
 
     def tables(self, slot: int) -> Iterator["Table"]:
         """All tables of a vector, one after the other; none when it is missing."""
@@ -192,6 +214,8 @@ class Table:
         if vector is None:
             return None
         start, count = vector
+        if count > MAX_TEXT_BYTES:
+            self.source.fail(f"a text of {count} bytes; names have at most {MAX_TEXT_BYTES}")
         self.source.spend(count)
         return self.source.data[start : start + count].decode("utf-8", "replace")
 
@@ -214,6 +238,11 @@ def open_source(path: Path) -> Iterator[Source]:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
             raise ModelError(f"{name}: no regular file; give the path of a .tflite model")
+        if facts.st_size > MAX_FILE_BYTES:
+            raise ModelError(
+                f"{name}: {facts.st_size} bytes; at most {MAX_FILE_BYTES} can be read; "
+                "give the path of a .tflite model"
+            )
         if facts.st_size == 0:
             raise ModelError(f"{name}: the file is empty; copy or convert it again")
         try:

@@ -19,8 +19,10 @@ class Model:
     SUBGRAPHS: Final = 2
     DESCRIPTION: Final = 3
     BUFFERS: Final = 4
+    METADATA_BUFFER: Final = 5
     METADATA: Final = 6
     SIGNATURE_DEFS: Final = 7
+    EXTERNAL_BUFFER_GROUPS: Final = 8
     EXTERNAL_BUFFERS: Final = 9
 
 
@@ -63,7 +65,33 @@ class QuantizationParameters:
 
     SCALE: Final = 2
     ZERO_POINT: Final = 3
+    DETAILS_TYPE: Final = 4
+    DETAILS: Final = 5
     QUANTIZED_DIMENSION: Final = 6
+
+    WITH_TENSORS: Final = (2, 3)
+    """Kinds of details whose scales and zero points are tensors: blockwise and multi-axis."""
+    DETAILS_SCALES: Final = 0
+    DETAILS_ZERO_POINTS: Final = 1
+
+
+class SparsityParameters:
+    """Slots of a tensor's sparsity."""
+
+    TRAVERSAL_ORDER: Final = 0
+    BLOCK_MAP: Final = 1
+    DIM_METADATA: Final = 2
+
+
+class DimensionMetadata:
+    """Slots of one level of a sparse tensor."""
+
+    FORMAT: Final = 0
+    DENSE_SIZE: Final = 1
+    ARRAY_SEGMENTS_TYPE: Final = 2
+    ARRAY_SEGMENTS: Final = 3
+    ARRAY_INDICES_TYPE: Final = 4
+    ARRAY_INDICES: Final = 5
 
 
 class Operator:
@@ -72,10 +100,19 @@ class Operator:
     OPCODE_INDEX: Final = 0
     INPUTS: Final = 1
     OUTPUTS: Final = 2
+    BUILTIN_OPTIONS_TYPE: Final = 3
     BUILTIN_OPTIONS: Final = 4
+    INTERMEDIATES: Final = 8
     LARGE_CUSTOM_OPTIONS_OFFSET: Final = 9
     LARGE_CUSTOM_OPTIONS_SIZE: Final = 10
+    BUILTIN_OPTIONS_2_TYPE: Final = 11
     BUILTIN_OPTIONS_2: Final = 12
+
+
+class ReshapeOptions:
+    """Slots of RESHAPE's options."""
+
+    NEW_SHAPE: Final = 0
 
 
 class Buffer:
@@ -90,6 +127,8 @@ class ExternalBuffer:
     """Slots of a buffer in another file."""
 
     ID: Final = 0
+    GROUP: Final = 1
+    OFFSET: Final = 2
     LENGTH: Final = 3
 
 
@@ -180,17 +219,44 @@ BUILTIN_OPERATORS: Final[tuple[str, ...]] = tuple(_OPERATOR_NAMES.split())
 
 CUSTOM: Final = BUILTIN_OPERATORS.index("CUSTOM")
 
-SUBGRAPH_SLOTS: Final[MappingProxyType[str, tuple[int, int, tuple[int, ...]]]] = MappingProxyType(
+SUBGRAPH_SLOTS: Final[MappingProxyType[str, tuple[int, ...]]] = MappingProxyType(
     {
-        "CALL": (Operator.BUILTIN_OPTIONS, 0, (0,)),
-        "CALL_ONCE": (Operator.BUILTIN_OPTIONS, 0, (0,)),
-        "IF": (Operator.BUILTIN_OPTIONS, 0, (0, 1)),
-        "WHILE": (Operator.BUILTIN_OPTIONS, 0, (0, 1)),
-        "STABLEHLO_WHILE": (Operator.BUILTIN_OPTIONS_2, 0, (0, 1)),
-        "STABLEHLO_COMPOSITE": (Operator.BUILTIN_OPTIONS_2, 0, (1,)),
+        "CALL": (0,),
+        "CALL_ONCE": (0,),
+        "IF": (0, 1),
+        "WHILE": (0, 1),
+        "STABLEHLO_WHILE": (0, 1),
+        "STABLEHLO_COMPOSITE": (1,),
+        "STABLEHLO_REDUCE": (1,),
+        "STABLEHLO_SORT": (2,),
+        "STABLEHLO_REDUCE_WINDOW": (5,),
+        "STABLEHLO_SCATTER": (5,),
     }
 )
-"""Operators that run other subgraphs: slot of the options, default, slots of the indices."""
+"""Operators that run other subgraphs: slots of the indices in their options, 0 by default."""
+
+SUBGRAPH_OPTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
+    {
+        "CALL": "CallOptions",
+        "CALL_ONCE": "CallOnceOptions",
+        "IF": "IfOptions",
+        "WHILE": "WhileOptions",
+        "STABLEHLO_WHILE": "StablehloWhileOptions",
+        "STABLEHLO_COMPOSITE": "StableHLOCompositeOptions",
+        "STABLEHLO_REDUCE": "StablehloReduceOptions",
+        "STABLEHLO_SORT": "StablehloSortOptions",
+        "STABLEHLO_REDUCE_WINDOW": "StablehloReduceWindowOptions",
+        "STABLEHLO_SCATTER": "StablehloScatterOptions",
+        "STABLEHLO_CASE": "StablehloCaseOptions",
+        "STABLEHLO_CUSTOM_CALL": "StablehloCustomCallOptions",
+    }
+)
+"""The tables of their options; engines take a table of another kind for none."""
+
+SUBGRAPH_LISTS: Final[MappingProxyType[str, int]] = MappingProxyType(
+    {"STABLEHLO_CASE": 0, "STABLEHLO_CUSTOM_CALL": 4}
+)
+"""Operators that run a list of subgraphs: its slot in their options."""
 
 
 def operator_name(deprecated_code: int, code: int, custom: str | None) -> str:
