@@ -14,6 +14,7 @@ from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
+    from bokehbench.analysis.precision import PrecisionPair
     from bokehbench.facts import Evidence, Record
     from bokehbench.facts.trial import Backend
     from bokehbench.fleet import FleetOutcome
@@ -50,6 +51,7 @@ def measure(
     Args:
         against: the first of two models is the baseline, which the second is compared with.
     """
+    from bokehbench.analysis.precision import precision_pairs
     from bokehbench.cli.progress import Screen
     from bokehbench.fleet import run_devices
 
@@ -62,6 +64,8 @@ def measure(
     code = _deliver(sink, outcome, found) if sink is not None else 0
     if sink is None or not sink.is_screen:
         _show(outcome, request.score_backend)
+        for pair in precision_pairs(outcome.records):
+            click.echo(precision_text(pair))
         for text in found.texts if found else ():
             click.echo(text)
     for address, error in outcome.errors.items():
@@ -94,6 +98,10 @@ def measure_quietly(
 
 def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> int:
     """Write the document; a disk that filled up meanwhile costs the file, not the records."""
+    import msgspec
+
+    from bokehbench.analysis.precision import precision_pairs
+
     records = [record.to_json() for record in outcome.records]
     document: dict[str, object] = {
         "format": RUN_FORMAT,
@@ -102,6 +110,8 @@ def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> in
     }
     if found is not None:
         document["comparisons"] = found.documents
+    if pairs := precision_pairs(outcome.records):
+        document["precision_pairs"] = msgspec.to_builtins(pairs)
     try:
         sink.write(to_json(document))
     except BrokenPipeError:
@@ -124,6 +134,29 @@ def _show(outcome: "FleetOutcome", score_backend: "Backend") -> None:
         )
     for record in outcome.records:
         click.echo(summary(record))
+
+
+def precision_text(pair: "PrecisionPair") -> str:
+    """What 16-bit floats gain and cost, in two lines."""
+
+    def signed(value: float | None, digits: int, unit: str) -> str:
+        return f"{value:+.{digits}f}{unit}" if value is not None else "N.A."
+
+    def apart(largest: float | None, psnr: float | None) -> str:
+        if largest is None:
+            return "not compared (give --dataset)"
+        return f"up to {largest:g} of 255" + (f", {psnr:.1f} dB" if psnr is not None else "")
+
+    ratio = f"{pair.latency_ratio:.3f}x the time" if pair.latency_ratio is not None else "no time"
+    return (
+        f"{clean(pair.model)} · fp16 against fp32 on the GPU: {ratio}, "
+        f"PSNR {signed(pair.psnr_difference, 3, ' dB')}, "
+        f"SSIM {signed(pair.ssim_difference, 5, '')}, "
+        f"LPIPS {signed(pair.lpips_difference, 5, '')}\n"
+        f"  largest difference from this host's CPU: "
+        f"fp16 {apart(pair.fp16_max_difference, pair.fp16_reference_psnr)}; "
+        f"fp32 {apart(pair.fp32_max_difference, pair.fp32_reference_psnr)}"
+    )
 
 
 def _keep(outcome: "FleetOutcome") -> None:
