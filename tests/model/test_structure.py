@@ -101,7 +101,7 @@ def test_what_a_free_size_leaves_open_stays_unknown() -> None:
 
 
 def test_macs_and_memory_of_the_tiny_unet() -> None:
-    structure = read_structure(TINY, side=64)
+    structure = read_structure(TINY, free=(64, 64))
     # Sides 32, 16, 8, 8 (48 channels), 16 (48), 32 (12): outputs x 9 x channels in.
     expected = 9 * (
         32 * 32 * 12 * 3

@@ -31,7 +31,9 @@ operator is a parameter all the same."""
 
 
 def read_structure(
-    path: str | Path, input_shapes: Sequence[Shape] | None = None, side: int | None = None
+    path: str | Path,
+    input_shapes: Sequence[Shape] | None = None,
+    free: tuple[int, int] | None = None,
 ) -> ModelStructure:
     """Reads and checks the .tflite at `path`; values of weights are not touched.
 
@@ -39,7 +41,7 @@ def read_structure(
         path: the file.
         input_shapes: the shapes at which the model runs, in the order of its inputs; by
             default the file's own.
-        side: what a free height or width becomes where `input_shapes` is not given; other free
+        free: what a free height and width become where `input_shapes` is not given; other free
             dimensions become 1. None leaves them free.
 
     Raises:
@@ -54,7 +56,7 @@ def read_structure(
         for number, subgraph in enumerate(graph.subgraphs):
             given: Mapping[int, Shape] = {}
             if number == main:
-                given = _given(source.name, subgraph, input_shapes, side)
+                given = _given(source.name, subgraph, input_shapes, free)
             subgraphs.append(_subgraph(source, graph, subgraph, given))
         unknown = sorted({o.name for s in subgraphs for o in s.ops if o.macs is None})
         weights = _weights(graph)
@@ -79,16 +81,18 @@ def read_structure(
 
 
 def _given(
-    name: str, subgraph: SubGraph, wanted: Sequence[Shape] | None, side: int | None
+    name: str, subgraph: SubGraph, wanted: Sequence[Shape] | None, free: tuple[int, int] | None
 ) -> dict[int, Shape]:
     """Shapes of the inputs by tensor."""
     own = [subgraph.tensors[index].shape for index in subgraph.inputs]
     if wanted is None:
-        if side is None:
+        if free is None:
             return dict(zip(subgraph.inputs, own, strict=True))
         wanted = [
             tuple(
-                (side if len(shape) == 4 and axis in (1, 2) else 1) if size == -1 else size
+                (free[axis - 1] if len(shape) == 4 and axis in (1, 2) else 1)
+                if size == -1
+                else size
                 for axis, size in enumerate(shape)
             )
             for shape in own
