@@ -156,7 +156,7 @@ def main() -> int:
     )
     best = statistics.median(fastest[True]) / statistics.median(fastest[False])
     print(
-        f"fastest runs       {statistics.median(fastest[True]):8.3f} ms, {best:.4f} of those without"
+        f"fastest runs       {statistics.median(fastest[True]):8.3f} ms, {best:.4f} of it without"
     )
     print(f"the loop's CPU     {100 * share:8.2f} % of one core, {FILES} files twice a second")
     return int(share > SHARE_BOUND or abs(ratio - 1) > max(0.02, noise))
