@@ -38,6 +38,7 @@ def make_settings(
     protocol: "MeasurementProtocol",
     seed: int,
     sustained_seconds: float = 0.0,
+    process_timeout_seconds: float | None = None,
 ) -> "Settings":
     """What was said, met with a device.
 
@@ -61,6 +62,7 @@ def make_settings(
         ),
         engine=words.engine,
         sustained_seconds=sustained_seconds,
+        process_timeout_seconds=process_timeout_seconds,
     )
 
 

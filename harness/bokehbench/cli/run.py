@@ -79,6 +79,13 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="One more process of each record for so long: latency over time, as the device warms.",
 )
+@click.option(
+    "--process-timeout",
+    "process_timeout_seconds",
+    type=click.FloatRange(1, 86_400),
+    metavar="SECONDS",
+    help="End a process after so long.  [default: what the slowest model may take]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Input and order.")
 @click.option("--profile", "profile_name", metavar="NAME", help="A device profile by name.")
 @profile_dir_option
@@ -108,6 +115,7 @@ def command(
     names: tuple[str, ...],
     score_backend: "Backend",
     sustained_seconds: float,
+    process_timeout_seconds: float | None,
     seed: int,
     profile_name: str | None,
     profile_dir: Path | None,
@@ -161,7 +169,12 @@ def command(
             RunRequest(
                 models=inputs,
                 settings=make_settings(
-                    backends, connection, make_protocol(protocol, default), seed, sustained_seconds
+                    backends,
+                    connection,
+                    make_protocol(protocol, default),
+                    seed,
+                    sustained_seconds,
+                    process_timeout_seconds,
                 ),
                 dataset=pairs,
                 fit=fit or "error",

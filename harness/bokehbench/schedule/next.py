@@ -106,13 +106,20 @@ def reference_group(record: PlannedRecord) -> tuple[str, str, str]:
 
 def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
     """The next process to run, or None when nothing is left to do."""
-    return (
+    spec = (
         _next_reference(plan, done, "reference_before")
         or _next_timed(plan, done)
         or _next_reference(plan, done, "reference_after")
         or _next_sustained(plan, done)
         or _next_images(plan, done)
     )
+    longest = plan.settings.process_timeout_seconds
+    if spec is None or longest is None:
+        return spec
+    if spec.purpose == "sustained":
+        # What was asked to take long may, beyond what everything else may take.
+        longest += plan.settings.sustained_seconds
+    return replace(spec, deadline_seconds=min(spec.deadline_seconds, longest))
 
 
 def _next_reference(

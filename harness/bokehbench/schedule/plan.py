@@ -77,7 +77,8 @@ class Settings:
     """What the user asked for, the same for all records of a run.
 
     `engine` overrides the profile's choice for every backend. `sustained_seconds` asks for one
-    long process a record; 0 for none.
+    long process a record; 0 for none. `process_timeout_seconds` ends a process earlier than the
+    time that the slowest model may take.
     """
 
     backend: BackendRequest
@@ -89,6 +90,7 @@ class Settings:
     gpu: GpuSettings = GpuSettings()
     engine: str | None = None
     sustained_seconds: float = 0.0
+    process_timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)

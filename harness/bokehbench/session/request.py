@@ -150,6 +150,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "gpu": dataclasses.asdict(request.settings.gpu),
         "engine": request.settings.engine,
         "sustained_seconds": request.settings.sustained_seconds,
+        "process_timeout_seconds": request.settings.process_timeout_seconds,
         "missing_engines": dict(prepared.missing),
         "dataset": _path(request.dataset.root) if request.dataset else None,
         "dataset_digest": request.dataset.digest if request.dataset else None,

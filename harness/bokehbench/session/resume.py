@@ -71,6 +71,7 @@ def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -
             gpu=GpuSettings(**request["gpu"]),
             engine=request["engine"],
             sustained_seconds=request["sustained_seconds"],
+            process_timeout_seconds=request["process_timeout_seconds"],
         ),
         dataset=_dataset(request, run_id, models),
         fit=request["fit"],
