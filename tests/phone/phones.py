@@ -60,6 +60,7 @@ class Phone:
             "android": "",
             "dumpsys battery": self.text("battery"),
             "dumpsys thermalservice": self.text("thermalservice"),
+            "headroom": self.text("headroom"),
             "screen": self.text("screen"),
             "low power": self.text("low_power") or "null",
         }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bokehbench.phone.dumpsys import parse_battery, parse_thermal, screen_on
+from bokehbench.phone.dumpsys import headroom, parse_battery, parse_thermal, screen_on
 from bokehbench.phone.identity import gles_line, gpu_name, vulkan_device
 from bokehbench.phone.readings import UNPARSED_CHARACTERS, UNPARSED_LINES
 from tests.phone.phones import PHONES, Phone
@@ -110,6 +110,7 @@ STATES: dict[str, dict[str, Any]] = {
     "xiaomi-14-14": {
         "thermal_status": 2,
         "thermal_thresholds": 1,
+        "thermal_headroom": 0.97,
         "cooling_devices": {"cpufreq-cpu7": 3.0, "gpu": 4.0},
         "plugged": False,
         "low_power_mode": True,
@@ -224,6 +225,21 @@ def test_a_name_may_hold_commas_and_braces() -> None:
 )
 def test_the_screen(line: str, on: bool | None) -> None:
     assert screen_on([line]) is on
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("0.8333333", 0.8333333),
+        ("Headroom in 10 seconds: 0.75", 0.75),
+        ("NaN", None),
+        ("Unknown command: headroom", None),
+        ("cmd: Can't find service: thermalservice", None),
+        ("", None),
+    ],
+)
+def test_headroom(line: str, value: float | None) -> None:
+    assert headroom([line]) == value
 
 
 def test_the_display_itself_counts_before_wakefulness() -> None:

@@ -287,9 +287,11 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a device at one moment; None or a missing key is unknown, never fine.
 
     `thermal_status` is Android's, 0 (none) to 6 (shutdown); it means nothing where
-    `thermal_override` is set, and can't rise where `thermal_thresholds` is 0. `cpu_busy` is the
+    `thermal_override` is set, and can't rise where `thermal_thresholds` is 0. `thermal_headroom` is
+    the part of the way to severe throttling that is used up (1.0 is there). `cpu_busy` is the
     busy share of all cores over a moment, `cooling_devices` are those in action with their
-    state, `changes` what this program had changed on the device, and `unparsed` what the device
+    state, `changes` what this program had changed on the device, `clocks_locked` whether every
+    clock that was to be fixed was, and `unparsed` what the device
     said that no parser knows.
     """
 
@@ -309,6 +311,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     thermal_status: int | None = None
     thermal_override: bool | None = None
     thermal_thresholds: int | None = None
+    thermal_headroom: float | None = None
     cooling_devices: dict[str, float] = {}
     gpu_khz: int | None = None
     gpu_max_khz: int | None = None
@@ -317,4 +320,5 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     low_power_mode: bool | None = None
     unsettled: str | None = None
     changes: tuple[str, ...] = ()
+    clocks_locked: bool | None = None
     unparsed: tuple[str, ...] = ()

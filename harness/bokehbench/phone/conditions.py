@@ -182,6 +182,7 @@ def _conditions(
         thermal_status=readings.thermal_status,
         thermal_override=readings.thermal_override,
         thermal_thresholds=readings.thermal_thresholds,
+        thermal_headroom=readings.thermal_headroom,
         cooling_devices=readings.cooling_devices,
         gpu_khz=readings.gpu_khz,
         gpu_max_khz=readings.gpu_max_khz,

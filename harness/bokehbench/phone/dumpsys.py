@@ -173,6 +173,14 @@ def parse_thermal(lines: Sequence[str]) -> Thermal:
     )
 
 
+def headroom(lines: Sequence[str]) -> float | None:
+    """`cmd thermalservice headroom` (Android 14 and newer); NaN is "not known"."""
+    for line in lines:
+        if match := re.search(r"(?:^|[:\s])(-?\d+(?:\.\d+)?(?:E-?\d+)?)\s*$", line):
+            return number(match[1])
+    return None
+
+
 def screen_on(lines: Sequence[str]) -> bool | None:
     """Whether the display shines, from lines of `dumpsys power` and `dumpsys display`."""
     patterns = (

@@ -5,7 +5,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bokehbench.phone.dumpsys import Battery, Thermal, parse_battery, parse_thermal, screen_on
+from bokehbench.phone.dumpsys import (
+    Battery,
+    Thermal,
+    headroom,
+    parse_battery,
+    parse_thermal,
+    screen_on,
+)
 from bokehbench.phone.output import first_float, meminfo, sections, whole_number
 from bokehbench.phone.sensors import TEMPERATURE, degrees, gpu_readings, specs
 from bokehbench.profile import Sensor
@@ -43,6 +50,7 @@ if command -v dumpsys >/dev/null 2>&1; then
   echo "@android"
   echo "@dumpsys battery"; dumpsys battery 2>&1
   echo "@dumpsys thermalservice"; dumpsys thermalservice 2>&1
+  echo "@headroom"; cmd thermalservice headroom 0 2>/dev/null
   echo "@screen"; dumpsys power 2>/dev/null |
     grep -E "mWakefulness=|Display Power: state=" | head -n 8
   dumpsys display 2>/dev/null | grep -E "mScreenState=|mGlobalDisplayState=" | head -n 8
@@ -55,7 +63,7 @@ true
 _PARTS = frozenset(
     {
         *("stat", "loadavg", "meminfo", "temps", "clocks", "battery", "sensors", "android"),
-        *("dumpsys battery", "dumpsys thermalservice", "screen", "low power"),
+        *("dumpsys battery", "dumpsys thermalservice", "headroom", "screen", "low power"),
     }
 )
 
@@ -85,6 +93,7 @@ class Readings:
     thermal_status: int | None = None
     thermal_override: bool | None = None
     thermal_thresholds: int | None = None
+    thermal_headroom: float | None = None
     skin_celsius: float | None = None
     cooling_devices: dict[str, float] = field(default_factory=dict)
     gpu_khz: int | None = None
@@ -140,6 +149,7 @@ def parse_conditions(text: str, sensors: Sequence[Sensor] = ()) -> Readings:
         thermal_status=thermal.status,
         thermal_override=thermal.override,
         thermal_thresholds=thermal.thresholds,
+        thermal_headroom=headroom(part.get("headroom", [])),
         skin_celsius=thermal.skin_celsius,
         cooling_devices=thermal.cooling_devices,
         gpu_khz=_whole(values.get("gpu_clock")),
