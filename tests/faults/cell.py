@@ -1,6 +1,5 @@
 """Cell: one step met by one fault on one device; what came of it and how the device is after."""
 
-import errno
 import hashlib
 import shutil
 import threading
@@ -134,23 +133,11 @@ class Bed:
         if kind == "frozen":
             self.device.freeze()
         elif kind == "disk full":
-            self._fill()
+            self.device.fill_disk()
         else:
             self.device.power_off()
             self._restart = threading.Thread(target=self._start_again)
             self._restart.start()
-
-    def _fill(self) -> None:
-        """Fill the disk while the device may still be writing to it."""
-        until = time.monotonic() + FIRE_SECONDS / 2
-        while True:
-            try:
-                self.device.fill_disk()
-            except OSError as error:
-                if error.errno != errno.ENOSPC or time.monotonic() > until:
-                    raise
-            else:
-                return
 
     def _start_again(self) -> None:
         time.sleep(OFF_SECONDS)

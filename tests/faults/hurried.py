@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bokehbench import schedule
 from bokehbench.phone import launcher
 from bokehbench.phone.transport import DEFAULT_OUTPUT_LIMIT, CommandResult, Deadline, Transport
+from bokehbench.schedule import next as following
 
 COMMAND_SECONDS = 2.0
 COPY_SECONDS = 4.0
@@ -98,7 +98,7 @@ def short_trials(max_seconds: float) -> Iterator[None]:
     try:
         for place, name, value in _SHORT:
             setattr(place, name, value)
-        schedule.LOAD_ALLOWANCE_SECONDS = TRIAL_SECONDS - max_seconds
+        following.LOAD_ALLOWANCE_SECONDS = TRIAL_SECONDS - max_seconds
         yield
     finally:
         for place, name, value in before:
@@ -106,8 +106,8 @@ def short_trials(max_seconds: float) -> Iterator[None]:
 
 
 _SHORT = (
-    (schedule, "LOAD_ALLOWANCE_SECONDS", TRIAL_SECONDS),
-    (schedule, "SLOWEST_RUN_SECONDS", 0.0),
-    (schedule, "IMAGE_SECONDS", 0.0),
+    (following, "LOAD_ALLOWANCE_SECONDS", TRIAL_SECONDS),
+    (following, "SLOWEST_RUN_SECONDS", 0.0),
+    (following, "IMAGE_SECONDS", 0.0),
     (launcher, "GRACE_SECONDS", 1.0),
 )

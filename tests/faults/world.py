@@ -167,7 +167,8 @@ class World:
         facts = device.facts
         find_engine("litert", facts.platform, facts.abi, gpu=False)
         bundled_runner(facts.platform, facts.abi)
-        return prepare(self.request, device, profile, self.engine, self.runner, ids)
+        engines = {"litert": self.engine}
+        return prepare(self.request, device, profile, engines, self.runner, {}, ids)
 
 
 def _no_warning(text: str) -> None:

@@ -1,11 +1,13 @@
 """Device: one test device, a real adbd with a real Android shell in a sandbox."""
 
+import errno
 import os
 import random
 import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +22,8 @@ from tests.rig.texts import DUMPSYS, PROPERTIES, write_sys
 PORTS = range(20000, 30000)
 """Above 5600, where adb looks for emulators unasked; below what kernels hand out."""
 
-START_SECONDS = 10.0
+START_SECONDS = 20.0
+FILL_SECONDS = 5.0
 
 
 class TestDevice:
@@ -80,7 +83,11 @@ class TestDevice:
             self.set_dumpsys(service, text)
 
     def __enter__(self) -> "TestDevice":
-        return self if self._leash else self.start()
+        try:
+            return self if self._leash else self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(
         self,
@@ -157,14 +164,21 @@ class TestDevice:
         leash.send(self._running(), signal.SIGCONT)
 
     def fill_disk(self, leave_bytes: int = 0) -> None:
-        """Fill /data/local/tmp up to the last `leave_bytes`; `limit_bytes` has to be set."""
+        """Fill /data/local/tmp up to the last `leave_bytes`; `limit_bytes` has to be set.
+
+        The device may be writing to it at the same time.
+        """
         if self.limit_bytes is None:
             raise ValueError("a device without limit_bytes has no disk of its own to fill")
+        until = time.monotonic() + FILL_SECONDS
         with open(self.tmp / ".filler", "ab") as stream:
-            state = os.statvfs(stream.fileno())
-            count = state.f_bavail * state.f_frsize - leave_bytes
-            if count > 0:
-                os.posix_fallocate(stream.fileno(), stream.tell(), count)
+            while (count := _free_bytes(stream.fileno()) - leave_bytes) > 0:
+                try:
+                    os.posix_fallocate(stream.fileno(), os.fstat(stream.fileno()).st_size, count)
+                except OSError as error:
+                    # Somebody was faster: then there is less to fill.
+                    if error.errno != errno.ENOSPC or time.monotonic() > until:
+                        raise
 
     def empty_disk(self) -> None:
         """Undo `fill_disk`."""
@@ -251,6 +265,11 @@ class TestDevice:
         self._init = leash.children(bwrap)[0] if bwrap else None
         self._adbd = leash.children(self._init)[0] if self._init else None
         return self._adbd is not None
+
+
+def _free_bytes(fd: int) -> int:
+    state = os.statvfs(fd)
+    return state.f_bavail * state.f_frsize
 
 
 def hold_port(port: int | None) -> socket.socket:

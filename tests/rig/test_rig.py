@@ -1,5 +1,6 @@
 """The devices are what they promise to be."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -236,6 +237,29 @@ def unprivileged() -> None:
         assert len(one.processes()) == 1
         one.freeze()
         one.thaw()
+
+
+def test_a_disk_fills_up_while_others_write_to_it() -> None:
+    ended = threading.Event()
+
+    def write(path: Path) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError), open(path, "wb", buffering=0) as stream:
+                for _ in range(50):
+                    stream.write(bytes(4096))
+
+    with TestDevice(limit_bytes=4 << 20) as one:
+        writers = [threading.Thread(target=write, args=(one.tmp / f"{n}",)) for n in range(2)]
+        for writer in writers:
+            writer.start()
+        try:
+            for _ in range(30):
+                one.fill_disk()
+                one.empty_disk()
+        finally:
+            ended.set()
+            for writer in writers:
+                writer.join()
 
 
 def test_an_emulated_device_does_the_same(server: AdbServer) -> None:

@@ -255,6 +255,8 @@ class LinkStream:
         state = self._state
         self._link.wait(self.ready, "reading from the device", deadline)
         if not state.queue:
+            if not state.closed:
+                raise DeviceLost(self._link.lost or "the connection broke")
             return b""
         return bytes(self._link.take(self._local_id, state))
 

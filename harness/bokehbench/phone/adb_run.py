@@ -161,8 +161,7 @@ class Running:
             NotStarted: a shared shell ended, and with it all that it could have started.
         """
         if not data:
-            if self._marks.code is not None:
-                return True
+            # Even behind the code: a part of stdout may have been on its way.
             raise DeviceLost("the link broke before the command ended")
         for event in _decoded(self._decoder, data):
             self._said_more = self._is_over
