@@ -122,7 +122,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"device": make_device(rooted=True), "conditions": conditions()},
         {
             "device": make_device(rooted=True),
-            "conditions": conditions(changes=("clocks locked: cpu0",)),
+            "conditions": conditions(clocks_locked=True),
         },
     ),
     (

@@ -93,6 +93,11 @@ if TYPE_CHECKING:
 @store_option
 @adb_option
 @click.option(
+    "--lock-clocks",
+    is_flag=True,
+    help="Fix the clocks that the profile names, on rooted devices; put back whatever happens.",
+)
+@click.option(
     "--recovery-seconds",
     type=click.FloatRange(0),
     default=60,
@@ -122,6 +127,7 @@ def command(
     json_target: str | None,
     store: str | None,
     adb_server: str | None,
+    lock_clocks: bool,
     recovery_seconds: float,
     resume: str | None,
     dry_run: bool,
@@ -181,12 +187,19 @@ def command(
                 fidelity_rules=rules,
                 score_backend=score_backend,
                 recovery_seconds=recovery_seconds,
+                lock_clocks=lock_clocks,
                 images=images,
             ),
             may_install=not dry_run,
         )
         for connection in connections
     ]
+    for one in prepared:
+        if lock_clocks and not one.profile.lock:
+            raise UsageError(
+                f"--lock-clocks: the profile {one.profile.name} names no clocks; add [[lock]] "
+                "to a profile of your own, see docs/profiles.md"
+            )
     if dry_run:
         show_plans(prepared, as_json=json_target == "-")
         return 0

@@ -62,6 +62,7 @@ class RunRequest:
     fidelity_rules: FidelityRules
     score_backend: Backend
     recovery_seconds: float = RECOVERY_SECONDS
+    lock_clocks: bool = False
     images: ImageOptions = ImageOptions()
 
 
@@ -160,6 +161,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "keep_outputs": _path(request.images.keep_outputs) if request.images.keep_outputs else None,
         "score_backend": request.score_backend,
         "recovery_seconds": request.recovery_seconds,
+        "lock_clocks": request.lock_clocks,
         "records": [
             [r.record_id, r.model_index, r.backend, r.engine, r.precision]
             for r in prepared.plan.records

@@ -78,6 +78,7 @@ def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -
         fidelity_rules=msgspec.convert(request["fidelity_rules"], FidelityRules),
         score_backend=request["score_backend"],
         recovery_seconds=request["recovery_seconds"],
+        lock_clocks=request["lock_clocks"],
         images=ImageOptions(
             host_images=request["host_images"],
             keep_outputs=Path(request["keep_outputs"]) if request["keep_outputs"] else None,

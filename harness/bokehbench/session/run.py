@@ -20,6 +20,7 @@ from bokehbench.facts import (
 )
 from bokehbench.phone.conditions import observe, settle
 from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
+from bokehbench.phone.restore import Changes, watch
 from bokehbench.phone.transport import Deadline
 from bokehbench.schedule import PlannedRecord, is_lost, next_trial, trials_left
 from bokehbench.session.hostrun import HostSide
@@ -70,11 +71,15 @@ def execute(
     finished = interrupted = False
     lost: DeviceLost | None = None
     try:
-        with terminate_as_interrupt():
-            run.place()
-            run.settle()
-            run.loop()
-            finished = True
+        with terminate_as_interrupt(), watch(prepared.device, run.locks) as run.changes:
+            try:
+                run.place()
+                run.settle()
+                run.loop()
+                finished = True
+            finally:
+                # Before anything is put back: what it was like is part of what was measured.
+                run.look_after()
     except KeyboardInterrupt:
         interrupted = True
     except DeviceLost as error:
@@ -116,6 +121,9 @@ class _Run:
         self.images: dict[int, ImageBench] = {}
         self.host_side = HostSide(prepared, stop, observer.warn)
         self.before: Conditions | None = None
+        self.after: Conditions | None = None
+        self.changes = Changes()
+        self.locks = prepared.profile.lock if prepared.request.lock_clocks else []
 
     def place(self) -> None:
         """Put the runner, the engines and the models on the device, by content."""
@@ -134,13 +142,32 @@ class _Run:
         if longest is not None:
             seconds = min(longest, targets.max_seconds)
             targets = msgspec.structs.replace(targets, max_seconds=seconds)
-        return settle(
+        conditions = settle(
             self.prepared.device,
             targets,
             utc_now(),
             sensors=self.prepared.profile.sensors,
             on_wait=self.observer.settling,
+            changes=self.changes.names,
         )
+        return self._with_clocks(conditions)
+
+    def _with_clocks(self, conditions: Conditions) -> Conditions:
+        """Whether clocks are fixed is known to who fixed them, not to a device."""
+        locked = self.changes.clocks_locked if self.locks else None
+        return msgspec.structs.replace(conditions, clocks_locked=locked)
+
+    def look_after(self) -> None:
+        """Note the conditions at the end, unless nothing was measured."""
+        if self.ledger.evidence:
+            conditions = observe(
+                self.prepared.device,
+                "after",
+                utc_now(),
+                sensors=self.prepared.profile.sensors,
+                changes=self.changes.names,
+            )
+            self.after = self._with_clocks(conditions)
 
     def loop(self) -> None:
         """Do what the schedule says until it has nothing left."""
@@ -183,6 +210,7 @@ class _Run:
             if device.answers(min(ANSWER_SECONDS, deadline.remaining())):
                 with contextlib.suppress(DeviceError):
                     self.place()
+                    self.changes.again()
                     return
             time.sleep(min(1.0, deadline.remaining()))
         raise DeviceLost(
@@ -275,17 +303,15 @@ class _Run:
             self.ledger.note_host_run(record, host_run)
 
     def finish(self, *, finished: bool) -> tuple[Record, ...]:
-        """Note the conditions after, name the images that never ran, derive and seal."""
+        """Enter the conditions after, name the images that never ran, derive and seal."""
         if not self.ledger.evidence:
             return ()
-        after = observe(
-            self.prepared.device, "after", utc_now(), sensors=self.prepared.profile.sensors
-        )
         records = []
         for planned in self.prepared.plan.records:
             if planned.record_id not in self.ledger.evidence:
                 continue
-            self.ledger.enter_conditions(planned.record_id, after)
+            if self.after is not None:
+                self.ledger.enter_conditions(planned.record_id, self.after)
             if finished:
                 self._name_unrun_images(planned)
             evidence = self.ledger.sealed_form(planned.record_id, finished=finished)

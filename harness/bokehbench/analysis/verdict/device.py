@@ -60,7 +60,7 @@ def clocks_unlocked(evidence: Evidence, _latency: Latency, _fidelity: Fidelity |
     # A Linux board or host has root as a matter of course; no user of an app does.
     if evidence.device.platform != "android" or not evidence.device.rooted:
         return ""
-    if any("clock" in change for c in evidence.conditions for change in c.changes):
+    if any(conditions.clocks_locked for conditions in evidence.conditions):
         return ""
     return "rooted, with clocks that were not locked"
 
