@@ -137,8 +137,6 @@ def _proof(run: RawRun, found: Delegation, backend: str) -> int | None:
         for kind in ("kernels", "api"):
             for line, _ in run.of(kind):
                 return line
-        if found.fully_accelerated and run.of("gpu_environment"):
-            return run.of("gpu_environment")[0][0]
     return None
 
 

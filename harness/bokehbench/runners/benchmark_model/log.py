@@ -12,6 +12,7 @@ from bokehbench.runners.benchmark_model.delegation import read_delegation
 from bokehbench.runners.benchmark_model.lines import Text, read_lines
 from bokehbench.runners.benchmark_model.op_profile import OpProfile
 from bokehbench.runners.benchmark_model.origin import (
+    adapter_of,
     api_of,
     is_python_tool,
     model_of,
@@ -91,6 +92,7 @@ class ParsedLog(msgspec.Struct, frozen=True, kw_only=True):
     model_size_mb: float | None = None
     num_threads: int | None = None
     gpu_api: str | None = None
+    adapter: str | None = None
     init_memory_mb: float | None = None
     overall_memory_mb: float | None = None
     backend_proven: bool = True
@@ -223,7 +225,8 @@ def _parsed(run: RawRun, text: Text | None = None, *, exit_code: int | None = No
         delegation,
         exit_code=exit_code,
         python_tool=python_tool,
-        last_words=text.last if text else "",
+        # A shell that found no tool, an adb that found no device.
+        last_words=text.last if text and not run.entries else "",
     )
     warnings = warnings_of(
         run, numbers, delegation, judgement, text=text or Text(), exit_code=exit_code, tool=tool
@@ -264,6 +267,7 @@ def _parsed(run: RawRun, text: Text | None = None, *, exit_code: int | None = No
         model=model_of(run, delegation),
         num_threads=threads_of(delegation),
         gpu_api=api_of(run, delegation),
+        adapter=adapter_of(run),
         backend_proven=not delegation.unproven,
         profile=run.profile,
         intervals=dict(numbers.intervals),

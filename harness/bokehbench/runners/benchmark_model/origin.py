@@ -62,5 +62,10 @@ def api_of(run: RawRun, delegation: Delegation) -> str | None:
     return None
 
 
+def adapter_of(run: RawRun) -> str | None:
+    """The GPU, where the log names it."""
+    return _first(run, "adapter")
+
+
 def _first(run: RawRun, kind: str) -> str | None:
     return next((token.values[0] for _, token in run.of(kind)), None)

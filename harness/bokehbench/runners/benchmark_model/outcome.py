@@ -56,7 +56,7 @@ def judge(
     python_tool: bool,
     last_words: str = "",
 ) -> Judgement:
-    """The outcome of one run; `last_words` is the log's last line, for want of a better one."""
+    """The outcome of one run; `last_words` is the last line of a log that is not the tool's."""
     causes = _causes(run, delegation)
     fatal = [cause for cause in causes if cause.weight == "fatal"]
     if exit_code not in (None, 0) or fatal:
@@ -127,7 +127,7 @@ def _failed(
         kind = "delegate_failed"
     message = best.text if best else None
     if message is None and exit_code not in (None, 0):
-        said = f"; its last line: {last_words}" if last_words and not numbers.complete else ""
+        said = f"; its last line: {last_words}" if last_words else ""
         message = f"the tool ended with exit code {exit_code}{said}"
     return Judgement("failed", kind, message, best.line if best else None)
 

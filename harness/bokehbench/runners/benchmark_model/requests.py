@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from bokehbench.runners.benchmark_model.delegates import CPU_BACKENDS, Delegate
-from bokehbench.runners.benchmark_model.runs import RawRun
+from bokehbench.runners.benchmark_model.runs import RawRun, is_command
 
 _USE: Final = {
     "gpu": "gpu",
@@ -107,7 +107,7 @@ def _from_commands(run: RawRun) -> Asked | None:
     """What a command line asks for that was written into the log."""
     asked: dict[str, int] = {}
     for line, token in run.of("command"):
-        if "--graph" not in token.text and "--model" not in token.text:
+        if not is_command(token):
             continue
         name, value = token.values[0] or "", (token.values[1] or "").lower()
         if name == "external":

@@ -138,7 +138,7 @@ _LITERT: Final = [
         (" compiler plugins were applied", r"(\d{1,6}) compiler plugins were applied"),
         where="near",
     ),
-    *rules("gpu_environment", "Created LiteRT GpuEnvironment"),
+    *rules("adapter", ("Selected adapter: ", r"Selected adapter: (\S.{0,200})")),
     *rules(
         "run_model",
         ("First run took ", rf"(First) run took {WHOLE} microseconds"),
@@ -240,7 +240,11 @@ _DELEGATES: Final = [
         where="near",
     ),
     *rules("opengl", "Falling back to OpenGL"),
-    *rules("api", ("Initialized Open", r"Initialized (OpenCL|OpenGL)-based API")),
+    *rules(
+        "api",
+        ("-based API", r"Initiali[sz](?:ed|ing) (OpenCL|OpenGL|WebGPU|Vulkan|Metal)-based API"),
+        where="near",
+    ),
     *rules(
         "kernels", ("GPU delegate kernels", r"Created (\d{1,9}) GPU delegate kernels"), where="near"
     ),

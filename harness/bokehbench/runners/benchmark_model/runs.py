@@ -36,6 +36,9 @@ _STAGE: Final = {
     "run_done": 5,
     "json": 5,
 }
+_OPENING: Final = frozenset({"start", "litert_model", "run_graph"})
+"""Kinds of which a second one through the same stream opens another run, though none has ended."""
+
 _AT_ONCE: Final = ("usage: ", "Please specify the name", "Model file not found")
 _REPEATED: Final = frozenset({"rule", "heading", "running"})
 """Kinds that one run prints several times in the same words."""
@@ -67,6 +70,11 @@ class RawRun:
         return self._by_kind.get(kind, [])
 
 
+def is_command(token: Token) -> bool:
+    """Whether a line with flags is a command that was written into the log, and no usage text."""
+    return "--graph=" in token.text or "--model=" in token.text or "--model " in token.text
+
+
 class OpenRun:
     """A run that is still being read."""
 
@@ -75,6 +83,7 @@ class OpenRun:
         self.first_line = first_line
         self.last_line = first_line
         self.stages: dict[str, int] = {}
+        self.opened: set[tuple[str, str]] = set()
         self.tables = Tables()
         self.dropped = 0
 
@@ -89,18 +98,32 @@ class OpenRun:
         else:
             self.dropped += 1
 
+    def _repeats(self, token: Token) -> bool:
+        """Whether a token says once more what was said last."""
+        last = self.entries[-1][1] if self.entries else None
+        return last is not None and (last.kind, last.text) == (token.kind, token.text)
+
     def begins_another(self, token: Token) -> bool:
         """Whether a token can't belong to this run; notes its stage if it can."""
         stage = _STAGE.get(token.kind)
+        at_once = False
+        if token.kind == "command" and not is_command(token):
+            stage = None
         if token.verdict is not None and token.verdict.weight == "fatal":
             # These end a process before it begins; other words of the end come last.
-            stage = 1 if token.text.startswith(_AT_ONCE) else 5
-        if stage is None:
+            at_once = token.text.startswith(_AT_ONCE)
+            stage = 0 if at_once else 5
+        if stage is None or self._repeats(token):
             return False
         reached = self.stages.get(token.source, -1)
         if stage < reached and stage < 5:
             return True
-        self.stages[token.source] = max(stage, reached)
+        if token.kind in _OPENING:
+            opening = (token.source, token.text if token.kind == "start" else token.kind)
+            if opening in self.opened:
+                return True
+            self.opened.add(opening)
+        self.stages[token.source] = 5 if at_once else max(stage, reached)
         return False
 
 

@@ -1,5 +1,6 @@
 """What a reader of a log should know beside its numbers, a sentence each."""
 
+import re
 from typing import Final
 
 from bokehbench.runners.benchmark_model.delegates import CPU_BACKENDS
@@ -8,6 +9,8 @@ from bokehbench.runners.benchmark_model.lines import Text
 from bokehbench.runners.benchmark_model.outcome import Judgement
 from bokehbench.runners.benchmark_model.results import Numbers
 from bokehbench.runners.benchmark_model.runs import RawRun
+
+_SOFTWARE: Final = re.compile(r"llvmpipe|lavapipe|swiftshader|softpipe", re.IGNORECASE)
 
 SHOWN: Final = 40
 """Warnings kept of one run."""
@@ -102,6 +105,9 @@ def _about_the_backend(run: RawRun, delegation: Delegation) -> list[str]:
     found = []
     for line, _ in run.of("opengl"):
         found.append(f"OpenCL was not used: the GPU delegate fell back to OpenGL{_at(line)}")
+    for line, token in run.of("adapter"):
+        if delegation.backend == "gpu" and _SOFTWARE.search(token.values[0] or ""):
+            found.append(f"the GPU is software{_at(line)}: {token.values[0]}")
     devices = delegation.params.get("nnapi accelerators available", "")
     if delegation.backend == "nnapi" and devices.strip() == "nnapi-reference":
         found.append("NNAPI has no device but nnapi-reference, which is the CPU")
