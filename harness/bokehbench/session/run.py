@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bokehbench.derive import derive
-from bokehbench.errors import DeviceError, DeviceLost
+from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost
 from bokehbench.facts import (
     Conditions,
     Evidence,
@@ -72,6 +72,8 @@ def execute(
     lost: DeviceLost | None = None
     try:
         with terminate_as_interrupt(), watch(prepared.device, run.locks) as run.changes:
+            for name in run.changes.refused:
+                observer.warn(f"the device would not change {name}")
             try:
                 run.place()
                 run.settle()
@@ -82,10 +84,13 @@ def execute(
                 run.look_after()
     except KeyboardInterrupt:
         interrupted = True
-    except DeviceLost as error:
+    except (DeviceLost, DeadlineExceeded) as error:
         if not run.ledger.evidence:
-            raise
-        lost = error
+            raise DeviceLost(
+                f"{error}; nothing was measured: see that the device is on and connected, "
+                "and run again"
+            ) from error
+        lost = DeviceLost(f"{error}; `bokehbench run --resume {journal.run_id}` goes on from there")
     finally:
         # Also on an error: whatever was measured is kept, as unfinished as it is.
         with no_interrupts():
@@ -213,10 +218,7 @@ class _Run:
                     self.changes.again()
                     return
             time.sleep(min(1.0, deadline.remaining()))
-        raise DeviceLost(
-            f"{device.facts.address}: lost, and not back within {seconds:.0f} s; "
-            f"`bokehbench run --resume {self.journal.run_id}` goes on where it stopped"
-        )
+        raise DeviceLost(f"{device.facts.address}: lost, and not back within {seconds:.0f} s")
 
     def _timed(self, spec: TrialSpec, record: PlannedRecord) -> Trial:
         reference = spec.purpose in ("reference_before", "reference_after")
