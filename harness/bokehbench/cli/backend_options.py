@@ -26,7 +26,7 @@ class BackendWords:
     precision: Literal["default", "fp16", "fp32", "both"]
     threads: int | None
     core_mask: str
-    gpu_api: Literal["auto", "opencl", "opengl"]
+    gpu_api: Literal["auto", "opencl", "opengl", "webgpu"]
     gpu_preference: Literal["fast_single_answer", "sustained_speed"]
     max_partitions: int
     gpu_cache: Literal["none", "cold", "warm", "both"]
@@ -106,7 +106,7 @@ def backend_options(function: _F) -> _F:
     @click.option("--core-mask", default="0", metavar="HEX", help="CPU cores to run on; 0 is any.")
     @click.option(
         "--gpu-api",
-        type=click.Choice(["auto", "opencl", "opengl"]),
+        type=click.Choice(["auto", "opencl", "opengl", "webgpu"]),
         default="auto",
         show_default=True,
         help="Force the delegate's interface of the GPU; another one then is a failure.",

@@ -96,7 +96,8 @@ class GpuOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `backend` forces an interface of the GPU, or leaves it free (`auto`). `cache`: kernels that
     an earlier process compiled are not kept at all (`none`), removed before loading (`cold`), or
-    used (`warm`). The defaults are those of Google's benchmark_model.
+    used (`warm`). The defaults are those of benchmark_model, whose precision is not ours: it allows
+    16-bit floats unless told otherwise.
     """
 
     backend: GpuApi = "auto"
