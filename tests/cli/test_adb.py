@@ -5,13 +5,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.test_run import journal_rows
-from tests.rig import AdbServer, TestDevice, require_rig
+from tests.rig import AdbServer, FaultProxy, TestDevice, require_rig
+from tests.rig.faults import AtPayload, Cut, Fault, Way
 from tests.support.command import Command
 
 FAST = ("--quick", "--runs", 5, "--warmups", 1)
@@ -145,6 +147,69 @@ def test_a_device_that_stays_away_leaves_a_run_to_go_on_with(
     [record] = ended.json()["records"]
     assert sum(t["status"] == "ok" for t in record["trials"]) == 4
     assert record["seal"] is not None
+
+
+def trials_of(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The good timed processes of every record."""
+    return {
+        record["record_id"]: [trial for trial in record["trials"] if trial["status"] == "ok"]
+        for record in document["records"]
+    }
+
+
+def test_two_devices_go_on_after_two_interruptions(
+    bokehbench: Command, phone: TestDevice, model: Path
+) -> None:
+    with TestDevice() as other:
+        words = ("--device", direct(phone), "--device", direct(other), "--recovery-seconds", 1)
+        begun = bokehbench.start(
+            *("run", *words, "--runs", 3000, "--processes", 4, model, "--json", "-")
+        )
+        wait_for_journal(bokehbench.store, 2)
+        begun.send_signal(signal.SIGINT)
+        out, err = begun.communicate(timeout=120)
+        assert begun.returncode == 130, err
+        first = json.loads(out)
+        again = ("run", "--resume", first["run_id"], "--json", "-")
+        resumed = bokehbench.start(*again)
+        wait_for_journal(bokehbench.store, journal_rows(bokehbench.store) + 2)
+        other.power_off()
+        out, err = resumed.communicate(timeout=120)
+        assert resumed.returncode == 3, err
+        assert f"--resume {first['run_id']}" in err
+        second = json.loads(out)
+        other.start()
+        ended = bokehbench(*again)
+        assert ended.code == 0, ended.err
+        third = ended.json()
+        assert phone.processes() == other.processes() == []
+    runs = [trials_of(document) for document in (first, second, third)]
+    assert {record["device"]["address"] for record in third["records"]} == {
+        direct(phone),
+        direct(other),
+    }
+    assert all(record["seal"] for record in third["records"])
+    assert [len(trials) for trials in runs[2].values()] == [4, 4]
+    for before, after in pairwise(runs):
+        # What was measured stays as it was, and nothing is measured twice.
+        assert all(trials == after[name][: len(trials)] for name, trials in before.items())
+    assert sum(map(len, runs[0].values())) < sum(map(len, runs[1].values())) < 8
+    listed = bokehbench("run", "--resume", first["run_id"])
+    assert listed.code == 2
+    assert "came to its end" in listed.complaint
+
+
+def test_a_device_that_goes_before_anything_was_measured_says_what_to_do(
+    bokehbench: Command, phone: TestDevice, model: Path
+) -> None:
+    for needle in (b"TFL3", b"@loadavg"):
+        with FaultProxy(phone.address) as proxy:
+            proxy.add(Fault(AtPayload(Way.TO_TARGET, needle), Cut(reset=True, refuse=True)))
+            ended = bokehbench("run", "--device", f"tcp:{proxy.address}", *FAST, model)
+            assert proxy.fired
+        assert ended.code == 3
+        assert "nothing was measured" in ended.complaint
+        assert "run again" in ended.complaint
 
 
 @pytest.mark.parametrize("devices", [1, 2])

@@ -148,7 +148,7 @@ class World:
             ran.facts = device.facts
             stored = resuming.find_requests(store, run_id)[0] if resume else None
             prepared = self._prepared(device, stored)
-            earlier = resuming.open_evidence(store, run_id) if resume else None
+            earlier = resuming.earlier_evidence(store, run_id) if resume else None
             ran.outcome = run_devices(
                 [prepared], store, lambda _: ran.witness, _no_warning, run_id, earlier
             )

@@ -44,11 +44,13 @@ def measure(
     run_id: str,
     earlier: "Mapping[str, Evidence] | None" = None,
     *,
+    known: "Sequence[Record]" = (),
     against: bool = False,
 ) -> int:
     """Run, write the JSON document if one was asked for, show the table; the exit code.
 
     Args:
+        known: records of devices of this run that came to their end before.
         against: the first of two models is the baseline, which the second is compared with.
     """
     from bokehbench.analysis.precision import precision_pairs
@@ -57,6 +59,7 @@ def measure(
 
     with Screen(len(devices)) as screen:
         outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, earlier)
+    outcome.records[:0] = known
     # Before anything is printed: whoever reads our output may be gone.
     _keep(outcome)
     request = devices[0].request

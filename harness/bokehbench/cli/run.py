@@ -266,19 +266,26 @@ def go_on(
 
     with json_sink(json_target) as sink, open_for_writing(store) as opened:
         requests = resume.find_requests(opened, run_id)
+        earlier = resume.earlier_evidence(opened, run_id)
+        over = [resume.sealed_of(stored, earlier) for stored in requests]
+        if all(over):
+            # The host was killed before it could say so.
+            opened.finish_run(run_id, "done")
+            resume.find_requests(opened, run_id)
         prepared = [
             equipped(
                 connect(stored["device"], stored["profile"], adb_server, profile_dir),
                 resume.rebuild(stored, run_id),
                 resume.record_ids(stored),
             )
-            for stored in requests
+            for stored, records in zip(requests, over, strict=True)
+            if not records
         ]
-        earlier = resume.open_evidence(opened, run_id)
         for one in prepared:
             resume.check_alike(one, earlier, run_id)
         with closing_all(prepared):
-            return measure(prepared, opened, sink, run_id, earlier)
+            known = [opened.get(record_id) for records in over for record_id in records]
+            return measure(prepared, opened, sink, run_id, earlier, known=known)
 
 
 def open_for_writing(store: str | None) -> "Store":

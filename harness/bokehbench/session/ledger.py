@@ -18,7 +18,8 @@ from bokehbench.session.resume import progress_of
 class Ledger:
     """Every step goes into a record's evidence, its progress and the journal at once.
 
-    `evidence` and `done` are by record id, of the records that were begun.
+    `evidence` and `done` are by record id, of the records that were begun; `evidence` only of
+    those that are open.
     """
 
     def __init__(
@@ -28,8 +29,11 @@ class Ledger:
         self.journal = journal
         # A run of several devices left the records of all; only this device's are ours.
         ours = [record for record in prepared.plan.records if record.record_id in earlier]
+        # What was sealed is done, and stays as it is.
         self.evidence: dict[str, Evidence] = {
-            record.record_id: earlier[record.record_id] for record in ours
+            record.record_id: earlier[record.record_id]
+            for record in ours
+            if not earlier[record.record_id].finished
         }
         self.done: dict[str, Progress] = {
             record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)

@@ -146,10 +146,20 @@ def check_alike(prepared: Prepared, earlier: Mapping[str, Evidence], run_id: str
             )
 
 
-def open_evidence(store: Store, run_id: str) -> dict[str, Evidence]:
-    """What the unsealed records of a run hold so far."""
-    rows = list(store.list(RecordFilter(run_id=run_id)))
-    return {row.record_id: store.read_open(row.record_id) for row in rows if row.state != "sealed"}
+def earlier_evidence(store: Store, run_id: str) -> dict[str, Evidence]:
+    """What the records of a run hold so far; those that are sealed say `finished`."""
+    return {
+        row.record_id: store.get(row.record_id).evidence
+        if row.state == "sealed"
+        else store.read_open(row.record_id)
+        for row in store.list(RecordFilter(run_id=run_id))
+    }
+
+
+def sealed_of(request: Mapping[str, Any], earlier: Mapping[str, Evidence]) -> list[str]:
+    """The records of a device that came to its end, or none: it seals them all at once."""
+    begun = [record_id for record_id, *_ in request["records"] if record_id in earlier]
+    return begun if all(earlier[record_id].finished for record_id in begun) else []
 
 
 def progress_of(evidence: Evidence, plan: Plan, record: PlannedRecord) -> Progress:
