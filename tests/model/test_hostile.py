@@ -210,6 +210,7 @@ def _type(made: Builder) -> None:
 def _scale(made: Builder) -> None:
     made.graph.tensors[0].quantization = generated.QuantizationParametersT()
     made.graph.tensors[0].quantization.scale = [float("nan")]
+    made.graph.tensors[0].quantization.zeroPoint = [0]
 
 
 def _custom(made: Builder) -> None:

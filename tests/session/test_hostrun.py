@@ -233,6 +233,20 @@ def test_limits_reach_the_process(tmp_path: Path) -> None:
     assert b"MemoryError" in result.stderr
 
 
+def test_what_is_only_reserved_may_be_left_free(tmp_path: Path) -> None:
+    inner = LocalTransport(tmp_path)
+    transport = LimitedTransport(inner, memory_bytes=512 << 20, address_space=False)
+    words = ["sh", "-c", "ulimit -v; ulimit -d; ulimit -c"]
+    result = transport.run(words, deadline=Deadline.after(10))
+    assert result.stdout.decode().split() == ["unlimited", str(512 << 10), "0"]
+    reserved = "import mmap; m = mmap.mmap(-1, 4 << 30, prot=0, flags=mmap.MAP_PRIVATE); print(1)"
+    result = transport.run(["python3", "-c", reserved], deadline=Deadline.after(20))
+    assert result.stdout == b"1\n"
+    taken = "b = bytearray(1 << 30)"
+    result = transport.run(["python3", "-c", taken], deadline=Deadline.after(20))
+    assert b"MemoryError" in result.stderr
+
+
 def _image_bench(world: World, name: str = "mai22") -> ImageBench:
     dataset = open_dataset(make_pairs(world.folder / "pairs", [(48, 64)] * 2))
     return ImageBench(dataset, world.model, "error", replace(get_protocol(name), lpips=None))

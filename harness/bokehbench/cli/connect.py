@@ -87,9 +87,10 @@ def open_transport(address: Address, adb_server: str | None) -> Transport:
         DeviceError: no adb server runs, and none can be started.
     """
     if address.kind == "local":
+        from bokehbench.phone.limited import LimitedTransport
         from bokehbench.phone.local import LocalTransport
 
-        return LocalTransport(local_root())
+        return LimitedTransport(LocalTransport(local_root()), address_space=False)
     if address.kind == "server":
         from bokehbench.phone.server import ServerTransport
 

@@ -7,6 +7,7 @@ from bokehbench.model import schema
 from bokehbench.model.constants import check_constants
 from bokehbench.model.flatbuffer import INT8, INT32, UINT8, UINT32, UINT64, Source, Table, shown
 from bokehbench.model.layout import UNIONS
+from bokehbench.model.operands import check_operands
 from bokehbench.model.parts import (
     Graph,
     Operator,
@@ -71,6 +72,7 @@ def read_graph(source: Source) -> Graph:
     description = root.text(schema.Model.DESCRIPTION) or ""
     metadata = tuple(_metadata(table, buffers) for table in root.tables(schema.Model.METADATA))
     graph = Graph(subgraphs, signatures, buffers, external, description, metadata)
+    check_operands(source, graph)
     check_wiring(source, graph)
     check_constants(source, graph)
     return graph
@@ -166,52 +168,53 @@ def _operator(table: Table, tensors: int, subgraphs: int, codes: Sequence[_Code]
     size = table.integer(slots.LARGE_CUSTOM_OPTIONS_SIZE, UINT64)
     if start + size > source.size:
         source.fail(f"options of {shown(code.name)} at byte {start} end outside the file")
-    options = table.table(slots.BUILTIN_OPTIONS)
-    options_2 = table.table(slots.BUILTIN_OPTIONS_2)
-    calls = _calls(table, code.name)
+    wanted = schema.OPTIONS.get(code.name)
+    options = _options(table, "BuiltinOptions", slots.BUILTIN_OPTIONS, wanted)
+    options_2 = _options(table, "BuiltinOptions2", slots.BUILTIN_OPTIONS_2, wanted)
+    calls = _calls(code.name, options or options_2)
     for called in calls:
         if not 0 <= called < subgraphs:
             source.fail(f"{code.name} runs subgraph {called} of {subgraphs}")
     return Operator(code.name, code.version, inputs, outputs, options, options_2, calls)
 
 
-def _calls(table: Table, name: str) -> tuple[int, ...]:
-    """The subgraphs that an operator runs; without options of the right kind it is the first."""
-    member = schema.SUBGRAPH_OPTIONS.get(name)
-    if member is None:
-        return ()
-    slots = schema.Operator
-    options = None
-    for union, kind, slot in (
-        ("BuiltinOptions", slots.BUILTIN_OPTIONS_TYPE, slots.BUILTIN_OPTIONS),
-        ("BuiltinOptions2", slots.BUILTIN_OPTIONS_2_TYPE, slots.BUILTIN_OPTIONS_2),
-    ):
-        place = table.integer(kind, UINT8)
-        if 0 < place <= len(UNIONS[union]) and UNIONS[union][place - 1] == member:
-            options = table.table(slot)
+def _options(table: Table, union: str, slot: int, wanted: str | None) -> Table | None:
+    """The options in a union, if they are of the `wanted` kind or no kind is known."""
+    kind, members = table.integer(slot - 1, UINT8), UNIONS[union]
+    if wanted is not None and (not 0 < kind <= len(members) or members[kind - 1] != wanted):
+        return None
+    return table.table(slot)
+
+
+def _calls(name: str, options: Table | None) -> tuple[int, ...]:
+    """The subgraphs that an operator runs; without options it is the first."""
     if name in schema.SUBGRAPH_LISTS:
         return options.integers(schema.SUBGRAPH_LISTS[name]) if options else ()
-    places = schema.SUBGRAPH_SLOTS[name]
+    places = schema.SUBGRAPH_SLOTS.get(name, ())
     return tuple(options.integer(place, INT32) if options else 0 for place in places)
 
 
 def _signature(table: Table, subgraphs: Sequence[SubGraph]) -> Signature:
     source, slots = table.source, schema.SignatureDef
-    key = table.text(slots.SIGNATURE_KEY) or ""
+    key = table.text(slots.SIGNATURE_KEY)
+    if key is None:
+        source.fail("a signature has no key")
     index = table.integer(slots.SUBGRAPH_INDEX, UINT32)
     if index >= len(subgraphs):
         source.fail(f"signature {shown(key)} uses subgraph {index} of {len(subgraphs)}")
     ends = []
     for slot in (slots.INPUTS, slots.OUTPUTS):
-        pairs = tuple(
-            (
-                entry.text(schema.TensorMap.NAME) or "",
-                entry.integer(schema.TensorMap.TENSOR_INDEX, UINT32),
-            )
-            for entry in table.tables(slot)
-        )
+        pairs = tuple(_entry(entry, key) for entry in table.tables(slot))
         for name, tensor in pairs:
             if tensor >= len(subgraphs[index].tensors):
                 source.fail(f"signature {shown(key)} says that {shown(name)} is tensor {tensor}")
         ends.append(pairs)
     return Signature(key, index, ends[0], ends[1])
+
+
+def _entry(table: Table, key: str) -> tuple[str, int]:
+    """A signature's name for a tensor; LiteRT 2.3.0 ends its process where there is none."""
+    name = table.text(schema.TensorMap.NAME)
+    if name is None:
+        table.source.fail(f"signature {shown(key)} has a tensor without a name")
+    return name, table.integer(schema.TensorMap.TENSOR_INDEX, UINT32)

@@ -100,12 +100,10 @@ class Operator:
     OPCODE_INDEX: Final = 0
     INPUTS: Final = 1
     OUTPUTS: Final = 2
-    BUILTIN_OPTIONS_TYPE: Final = 3
     BUILTIN_OPTIONS: Final = 4
     INTERMEDIATES: Final = 8
     LARGE_CUSTOM_OPTIONS_OFFSET: Final = 9
     LARGE_CUSTOM_OPTIONS_SIZE: Final = 10
-    BUILTIN_OPTIONS_2_TYPE: Final = 11
     BUILTIN_OPTIONS_2: Final = 12
 
 
@@ -235,23 +233,68 @@ SUBGRAPH_SLOTS: Final[MappingProxyType[str, tuple[int, ...]]] = MappingProxyType
 )
 """Operators that run other subgraphs: slots of the indices in their options, 0 by default."""
 
-SUBGRAPH_OPTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
+_OPTIONS: Final = """
+AddOptions: ADD
+SubOptions: SUB
+MulOptions: MUL
+DivOptions: DIV
+L2NormOptions: L2_NORMALIZATION
+Conv2DOptions: CONV_2D
+DepthwiseConv2DOptions: DEPTHWISE_CONV_2D
+TransposeConvOptions: TRANSPOSE_CONV
+Conv3DOptions: CONV_3D CONV_3D_TRANSPOSE
+Pool2DOptions: AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D
+ConcatenationOptions: CONCATENATION
+FullyConnectedOptions: FULLY_CONNECTED
+BatchMatMulOptions: BATCH_MATMUL
+SoftmaxOptions: SOFTMAX
+ReshapeOptions: RESHAPE
+ResizeBilinearOptions: RESIZE_BILINEAR
+ResizeNearestNeighborOptions: RESIZE_NEAREST_NEIGHBOR
+DepthToSpaceOptions: DEPTH_TO_SPACE
+SpaceToDepthOptions: SPACE_TO_DEPTH
+LeakyReluOptions: LEAKY_RELU
+ReducerOptions: MEAN SUM REDUCE_MAX REDUCE_MIN REDUCE_PROD REDUCE_ANY REDUCE_ALL
+StridedSliceOptions: STRIDED_SLICE
+MirrorPadOptions: MIRROR_PAD
+SplitOptions: SPLIT
+SplitVOptions: SPLIT_V
+PackOptions: PACK
+UnpackOptions: UNPACK
+GatherOptions: GATHER
+CastOptions: CAST
+SqueezeOptions: SQUEEZE
+GeluOptions: GELU
+LSTMOptions: LSTM
+OneHotOptions: ONE_HOT
+CumsumOptions: CUMSUM
+SVDFOptions: SVDF
+LocalResponseNormalizationOptions: LOCAL_RESPONSE_NORMALIZATION
+CallOptions: CALL
+CallOnceOptions: CALL_ONCE
+IfOptions: IF
+WhileOptions: WHILE
+StablehloWhileOptions: STABLEHLO_WHILE
+StableHLOCompositeOptions: STABLEHLO_COMPOSITE
+StablehloReduceOptions: STABLEHLO_REDUCE
+StablehloSortOptions: STABLEHLO_SORT
+StablehloReduceWindowOptions: STABLEHLO_REDUCE_WINDOW
+StablehloScatterOptions: STABLEHLO_SCATTER
+StablehloCaseOptions: STABLEHLO_CASE
+StablehloCustomCallOptions: STABLEHLO_CUSTOM_CALL
+"""
+
+OPTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
     {
-        "CALL": "CallOptions",
-        "CALL_ONCE": "CallOnceOptions",
-        "IF": "IfOptions",
-        "WHILE": "WhileOptions",
-        "STABLEHLO_WHILE": "StablehloWhileOptions",
-        "STABLEHLO_COMPOSITE": "StableHLOCompositeOptions",
-        "STABLEHLO_REDUCE": "StablehloReduceOptions",
-        "STABLEHLO_SORT": "StablehloSortOptions",
-        "STABLEHLO_REDUCE_WINDOW": "StablehloReduceWindowOptions",
-        "STABLEHLO_SCATTER": "StablehloScatterOptions",
-        "STABLEHLO_CASE": "StablehloCaseOptions",
-        "STABLEHLO_CUSTOM_CALL": "StablehloCustomCallOptions",
+        operator: table
+        for table, _, operators in (line.partition(": ") for line in _OPTIONS.split("\n"))
+        for operator in operators.split()
     }
 )
-"""The tables of their options; engines take a table of another kind for none."""
+"""Operator -> the table of its options, where anything here reads it.
+
+Engines take a table of another kind for none (`builtin_options_as_Conv2DOptions()` is null).
+"""
 
 SUBGRAPH_LISTS: Final[MappingProxyType[str, int]] = MappingProxyType(
     {"STABLEHLO_CASE": 0, "STABLEHLO_CUSTOM_CALL": 4}

@@ -107,7 +107,7 @@ def _quantization(
     scales, zeros = table.reals(slots.SCALE), table.long_integers(slots.ZERO_POINT)
     axis = table.integer(slots.QUANTIZED_DIMENSION, INT32)
     count = len(scales)
-    if zeros and len(zeros) != count:
+    if len(zeros) != count:
         source.fail(f"tensor {shown(name)} has {count} scales and {len(zeros)} zero points")
     if count > 1 and shape:
         if not 0 <= axis < len(shape):
@@ -116,7 +116,7 @@ def _quantization(
             source.fail(
                 f"tensor {shown(name)} of {shape_text(shape)} has {count} scales along axis {axis}"
             )
-    for scale, zero in zip(scales, zeros or [0] * count, strict=True):
+    for scale, zero in zip(scales, zeros, strict=True):
         if not (math.isfinite(scale) and scale >= 0 and -(1 << 31) <= zero < 1 << 31):
             source.fail(f"tensor {shown(name)} has scale {scale} and zero point {zero}")
     details = table.table(slots.DETAILS)
@@ -126,4 +126,4 @@ def _quantization(
                 source.fail(f"tensor {shown(name)} has its scales in tensor {index} of {tensors}")
     if count == 0:
         return None
-    return Quantization(count, scales[0], zeros[0] if zeros else 0, axis)
+    return Quantization(count, scales[0], zeros[0], axis)

@@ -41,9 +41,10 @@ class _Order:
             for index in operator.inputs:
                 if index >= 0 and not self._is_there(index):
                     self._not_written(place, operator, index)
+            read = frozenset(operator.inputs)
             for index in operator.outputs:
                 if index >= 0:
-                    self._write(place, operator, index)
+                    self._write(place, operator, index, read)
         for index in self.subgraph.outputs:
             if not self._is_there(index):
                 self.source.fail(
@@ -59,18 +60,20 @@ class _Order:
     def _is_constant(self, tensor: Tensor) -> bool:
         return self.buffers[tensor.buffer].size > 0 or tensor.external > 0
 
-    def _write(self, place: int, operator: Operator, index: int) -> None:
-        who = _who(place, operator)
-        if index in operator.inputs:
-            self.source.fail(f"{who}{self.where} reads its own output {self._name(index)}")
-        if index in self.inputs:
-            self.source.fail(f"{who}{self.where} writes the input {self._name(index)}")
-        if self._is_constant(self.subgraph.tensors[index]):
-            self.source.fail(f"{who}{self.where} writes the constant {self._name(index)}")
-        if index in self.writers:
+    def _write(self, place: int, operator: Operator, index: int, read: frozenset[int]) -> None:
+        problem = ""
+        if index in read:
+            problem = f"reads its own output {self._name(index)}"
+        elif index in self.inputs:
+            problem = f"writes the input {self._name(index)}"
+        elif self._is_constant(self.subgraph.tensors[index]):
+            problem = f"writes the constant {self._name(index)}"
+        elif index in self.writers:
             other = self.writers[index]
             first = _who(other, self.subgraph.operators[other])
-            self.source.fail(f"{first} and {who}{self.where} both write tensor {self._name(index)}")
+            problem = f"writes tensor {self._name(index)}, and so does {first}"
+        if problem:
+            self.source.fail(f"{_who(place, operator)}{self.where} {problem}")
         self.writers[index] = place
 
     def _not_written(self, place: int, operator: Operator, index: int) -> None:

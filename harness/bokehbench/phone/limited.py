@@ -11,18 +11,25 @@ FILE_BLOCKS = 1 << 24
 """Largest file that a command may write, in blocks of 512 bytes: 8 GiB."""
 
 _LIMIT = (
-    'ulimit -c 0; ulimit -v "$1" && ulimit -t "$2" && ulimit -f "$3" || exit 71; shift 3; exec "$@"'
+    'ulimit -c 0; ulimit -d "$1" && { [ "$4" = data ] || ulimit -v "$1"; } && ulimit -t "$2" && '
+    'ulimit -f "$3" || exit 71; shift 4; exec "$@"'
 )
+"""No limit of processes: it would count all that the user runs, threads too, and root has none."""
 
 
 class LimitedTransport:
     """Another transport; what it runs gets no more memory than the machine has, and an end.
 
     A model that asks for more fails as one that found no memory, and takes nothing else with it.
+    There are no core dumps, and no file grows beyond 8 GiB. `address_space` also limits what is
+    only reserved, which drivers of GPUs do with more than there is.
     """
 
-    def __init__(self, inner: Transport, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self, inner: Transport, memory_bytes: int | None = None, *, address_space: bool = True
+    ) -> None:
         self._inner = inner
+        self._kind = "all" if address_space else "data"
         self._memory_kib = (memory_bytes or physical_memory()) // 1024
 
     @property
@@ -52,7 +59,7 @@ class LimitedTransport:
         """Run a command under the limits; see Transport.run."""
         # Every core may count a second for each second that passes.
         cpu_seconds = math.ceil(deadline.remaining() + 1) * (os.cpu_count() or 1)
-        limits = [str(self._memory_kib), str(cpu_seconds), str(FILE_BLOCKS)]
+        limits = [str(self._memory_kib), str(cpu_seconds), str(FILE_BLOCKS), self._kind]
         return self._inner.run(
             ["sh", "-c", _LIMIT, "sh", *limits, *argv],
             deadline=deadline,

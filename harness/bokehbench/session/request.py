@@ -17,6 +17,7 @@ from bokehbench.phone.device import Device
 from bokehbench.phone.transport import Transport
 from bokehbench.profile import DeviceProfile
 from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
+from bokehbench.session.admit import admit
 
 HOST_IMAGES = 3
 """Enough to tell a GPU that computes wrongly, and seconds of the host's time."""
@@ -116,12 +117,16 @@ def prepare(
 
     Raises:
         DatasetError: images and a model don't fit and no `--fit` says what to do.
+        ModelError: a model is larger than the device's memory, or not whole in its file.
     """
     batches: dict[int, tuple[Batch, ...]] = {}
     if request.dataset is not None:
         for number, model in enumerate(request.models):
             batches[number] = _batches(request.dataset, model, request.fit)
     shapes = [timing_shapes(model.facts, model.io) for model in request.models]
+    for number, model in enumerate(request.models):
+        wanted = [shapes[number], *(batch.input_shapes for batch in batches.get(number, ()))]
+        admit(model.path, wanted, device.facts)
     plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, missing, new_id)
     return Prepared(request, device, profile, engines, runner[0], runner[1], plan, missing, host)
 
