@@ -29,6 +29,7 @@ COMMANDS = {
     "engines": "List, install, check and remove inference engines and tools.",
     "challenge": "Reproduce printed tables, fit C, check submissions.",
     "mos": "Mean opinion scores from raters' votes.",
+    "lint": "Predict which operators of a .tflite run on which delegate, and why not.",
     "inspect": "Show what a .tflite is: tensors, size, work, memory, operators.",
     "score": "Compute the challenge's score from a PSNR and a runtime.",
     "doctor": "Check this installation and say how to cure what is wrong.",

@@ -15,6 +15,7 @@ from bokehbench.facts.fidelity import (
     PsnrRules,
     SsimRules,
 )
+from bokehbench.facts.prediction import Prediction
 from bokehbench.facts.record import (
     RECORD_FORMAT,
     Evidence,
@@ -78,6 +79,7 @@ __all__ = [
     "OutputReport",
     "OutputSpec",
     "PsnrRules",
+    "Prediction",
     "Record",
     "ReferenceWorkload",
     "RunnerFacts",

@@ -12,6 +12,7 @@ import msgspec
 
 from bokehbench.facts.derived import Derived
 from bokehbench.facts.fidelity import FidelityRules, HostRun
+from bokehbench.facts.prediction import Prediction
 from bokehbench.facts.subject import (
     DeviceFacts,
     EngineFacts,
@@ -52,7 +53,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     `trials` are the timed processes, `image_trials` the processes that ran over the
     dataset: linked by identical settings, never mixed. `reference_before` and `reference_after`
     are the processes of the reference workload on the same engine, backend and precision,
-    `sustained` the one that ran for long. `timing_shape` is the first input's.
+    `sustained` the one that ran for long. `timing_shape` is the first input's. `prediction` was
+    made before the first process started.
     """
 
     format: str = RECORD_FORMAT
@@ -88,6 +90,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     fidelity_rules: FidelityRules | None = None
     host_run: HostRun | None = None
     factsheet: Factsheet | None = None
+    prediction: Prediction | None = None
 
     def seal(self) -> str:
         """sha256 over the canonical JSON of the evidence, in hexadecimal."""

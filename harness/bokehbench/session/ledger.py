@@ -10,6 +10,7 @@ from bokehbench.facts import Conditions, Evidence, HostRun, ImageScore, RunnerFa
 from bokehbench.phone.launcher import Bench, utc_now
 from bokehbench.runners.protocol import PROTOCOL
 from bokehbench.schedule import PlannedRecord, Progress, reference_group
+from bokehbench.session.forecasting import foresee
 from bokehbench.session.journal import Journal
 from bokehbench.session.request import Prepared
 from bokehbench.session.resume import progress_of
@@ -71,6 +72,16 @@ class Ledger:
             fidelity_rules=request.fidelity_rules if request.dataset else None,
             dataset=prepared.dataset_facts(),
             factsheet=model.factsheet,
+            prediction=foresee(
+                model.path,
+                record.input_shapes,
+                record.engine,
+                prepared.engines[record.engine].facts.version,
+                record.backend,
+                settings.gpu.options(0),
+                prepared.profile,
+                record.precision,
+            ),
             conditions=(before,) if before else (),
         )
         shared = self._sharing(record)

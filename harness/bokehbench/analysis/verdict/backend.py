@@ -101,6 +101,12 @@ def implausible_latency(evidence: Evidence, latency: Latency, _fidelity: Fidelit
     )
     # A byte an element is the least that a tensor of any type takes.
     least_ms = moved / MEMORY_BYTES_PER_SECOND * 1e3
+    bound_ms = evidence.prediction.roofline_ms if evidence.prediction else None
+    if bound_ms is not None and latency.min_ms < bound_ms and bound_ms > least_ms:
+        return (
+            f"{latency.min_ms:.6f} ms is less than the {bound_ms:.6f} ms that the arithmetic and "
+            "the memory of the profile's GPU need for this model"
+        )
     if latency.min_ms >= least_ms:
         return ""
     return (

@@ -1,0 +1,274 @@
+"""A model and a delegate's rules -> which operators it takes, in how many parts, and why not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from bokehbench.facts.prediction import Outcome, Prediction
+from bokehbench.model.conditions import Asked
+from bokehbench.model.learned import EVERY_RULE
+from bokehbench.model.partition import largest, partitions
+from bokehbench.model.rules import (
+    Measured,
+    Rule,
+    RuleBook,
+    Target,
+    load_book,
+    load_measured,
+    measured_of,
+)
+from bokehbench.model.structure import ModelStructure, OpEntry, SubGraphEntry
+
+UNPACKS: Final = "unpacks"
+"""The name of the verdict on operators that only unpack constants."""
+
+DEFAULT_TARGETS: Final = (
+    Target("tflite-gpu", "tflite", "2.16.1"),
+    Target("litert-gpu", "litert", "2.3.0"),
+    Target("xnnpack", "litert", "2.3.0"),
+)
+"""The engines that `bokehbench engines install` gets, with their delegates."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One operator under the rules. `taken` is whether the delegate gets it in the end.
+
+    An operator that the rules would let it have is not taken where it lies in a part that the
+    delegate leaves, or unpacks weights for others.
+    """
+
+    place: int
+    name: str
+    rule: Rule
+    taken: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All operators of the graph under the rules of one target."""
+
+    target: Target
+    judged: tuple[Judged, ...]
+    prediction: Prediction
+
+
+def target_of(engine: str, backend: str, version: str) -> Target | None:
+    """The delegate that a backend of an engine is; None where no rules are about it."""
+    if backend == "xnnpack":
+        return Target("xnnpack", engine, version)
+    if backend == "gpu" and engine in ("tflite", "litert"):
+        return Target(f"{engine}-gpu", engine, version)
+    return None
+
+
+def forecast(
+    structure: ModelStructure,
+    target: Target,
+    *,
+    measured: Sequence[Measured] | None = None,
+    max_partitions: int | None = None,
+) -> Forecast:
+    """Predicts what the delegate takes of the graph that runs.
+
+    Args:
+        structure: the model, at the shapes at which it runs.
+        target: the delegate and the engine's version.
+        measured: what engines did with single operators; by default what is shipped.
+        max_partitions: most parts that the delegate is told to take; by default its own limit.
+    """
+    book = load_book(target.delegate)
+    graph = structure.graph
+    known = measured_of(load_measured() if measured is None else measured, target)
+    limit = max_partitions if max_partitions is not None else book.partitions
+    if target.delegate == "xnnpack":
+        limit = None
+    folded = _folded(graph, book)
+    unpackers = set(folded.values())
+    judged = [
+        Judged(
+            place,
+            op.name,
+            _unpacks(book)
+            if place in unpackers
+            else _judge(graph, op, book, target, known, folded),
+        )
+        for place, op in enumerate(graph.ops)
+    ]
+    yes = {one.place for one in judged if one.rule.verdict in ("delegated", "risky")} - unpackers
+    maybe = {one.place for one in judged if one.rule.verdict == "unknown"} - unpackers
+    parts, taken = _taken(graph, yes, unpackers, target, limit)
+    results = [(parts, taken)]
+    if maybe:
+        results.append(_taken(graph, yes | maybe, unpackers, target, limit))
+    counts = [len(one) for _, one in results]
+    numbers_of_parts = {number for number, _ in results}
+    final = tuple(replace(one, taken=one.place in taken) for one in judged)
+    prediction = Prediction(
+        delegate=target.delegate,
+        engine=target.engine,
+        version=target.version,
+        outcome=_outcome(min(counts), max(counts), len(graph.ops)),
+        delegated_low=min(counts),
+        delegated_high=max(counts),
+        total_nodes=len(graph.ops),
+        partitions=numbers_of_parts.pop() if len(numbers_of_parts) == 1 else None,
+        operators=tuple(_lines(final, unpackers)),
+        rules=book.digest,
+    )
+    return Forecast(target, final, prediction)
+
+
+def _folded(graph: SubGraphEntry, book: RuleBook) -> dict[int, int]:
+    """Tensors that the delegate sees as constants though an operator makes them -> its place."""
+    found: dict[int, int] = {}
+    for place, op in enumerate(graph.ops):
+        if not op.inputs or not op.outputs or op.inputs[0] < 0:
+            continue
+        source = graph.tensors[op.inputs[0]]
+        if not (source.constant or op.inputs[0] in found):
+            continue
+        unpacks = f"{op.name} {source.dtype}" in book.folds or op.name in book.folds
+        # The delegates for GPUs look through one operator only.
+        if unpacks and (book.delegate == "xnnpack" or source.constant):
+            found[op.outputs[0]] = place
+    return found
+
+
+def _unpacks(book: RuleBook) -> Rule:
+    """What the rules say of an operator that only unpacks constants for others."""
+    return replace(
+        book.default,
+        rule=UNPACKS,
+        verdict="delegated",
+        reason="unpacks constants; goes along where all that need them do",
+    )
+
+
+def _judge(
+    graph: SubGraphEntry,
+    op: OpEntry,
+    book: RuleBook,
+    target: Target,
+    known: Mapping[tuple[str, str], Measured],
+    folded: Mapping[int, int],
+) -> Rule:
+    asked = Asked(
+        version=op.version,
+        inputs=tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs),
+        outputs=tuple(graph.tensors[index] if index >= 0 else None for index in op.outputs),
+        constants=frozenset(
+            place
+            for place, index in enumerate(op.inputs)
+            if index >= 0 and (graph.tensors[index].constant or index in folded)
+        ),
+        options=op.options,
+    )
+    for rule in (*book.rules, book.default):
+        if not rule.speaks_of(op.name) or (
+            rule.spans and not any(span.holds(target) for span in rule.spans)
+        ):
+            continue
+        answers = [(condition, condition.holds(asked)) for condition in rule.when]
+        if any(answer is False for _, answer in answers):
+            continue
+        told = known.get((rule.rule, op.name))
+        if told is None and rule.verdict == "unknown":
+            told = known.get((EVERY_RULE, op.name))
+        open_ones = [condition.text for condition, answer in answers if answer is None]
+        if open_ones:
+            if (told.verdict if told else rule.verdict) == "delegated":
+                continue
+            return replace(
+                rule,
+                verdict="unknown",
+                reason=f"{rule.reason}: not known before the model runs ({open_ones[0]})",
+            )
+        return _with_measured(rule, told)
+    return book.default
+
+
+def _with_measured(rule: Rule, told: Measured | None) -> Rule:
+    """The rule, its verdict replaced by what the engine did where that is another."""
+    if told is None or told.verdict == "unknown":
+        return rule
+    word = "learned" if told.rule == EVERY_RULE else "measured"
+    provenance = f"{word}: {told.engine} {told.version} ({told.note})"
+    if rule.verdict == told.verdict or (rule.verdict, told.verdict) == ("risky", "delegated"):
+        return replace(rule, provenance=provenance)
+    reason = f"{rule.reason}; {word}: {told.verdict}"
+    if told.verdict == "delegated":
+        return replace(
+            rule, verdict="delegated", reason=reason, provenance=provenance, rewrite=None
+        )
+    return replace(rule, verdict="refused", reason=reason, provenance=provenance)
+
+
+def _taken(
+    graph: SubGraphEntry,
+    wanted: set[int],
+    unpackers: set[int],
+    target: Target,
+    limit: int | None,
+) -> tuple[int, set[int]]:
+    """How many parts the delegate gets, and the places of all operators in them."""
+    if target.delegate == "xnnpack":
+        # An operator that unpacks weights goes along unless somebody else needs what it makes.
+        readers: dict[int, list[int]] = {}
+        for place, op in enumerate(graph.ops):
+            for index in op.inputs:
+                readers.setdefault(index, []).append(place)
+        keep: set[int] = set()
+        for place in sorted(unpackers, reverse=True):
+            made = graph.ops[place].outputs
+            if all(
+                one in wanted or one in keep for index in made for one in readers.get(index, ())
+            ):
+                keep.add(place)
+        parts = partitions(graph.ops, wanted | keep)
+        return len(parts), set(largest(parts, limit))
+    if len(wanted) + len(unpackers) == len(graph.ops):
+        return (1 if graph.ops else 0), wanted | unpackers
+    # tensorflow/lite/delegates/utils.cc, FP16GraphPartitionHelper: otherwise these stay behind.
+    parts = partitions(_without(graph.ops, unpackers), wanted)
+    chosen = sorted(parts, key=len, reverse=True)[: len(parts) if limit is None else limit]
+    return len(chosen), {place for part in chosen for place in part}
+
+
+def _without(ops: Sequence[OpEntry], unpackers: set[int]) -> list[OpEntry]:
+    """The same operators, those that unpack weights cut loose from their readers."""
+    return [
+        msgspec.structs.replace(op, outputs=()) if place in unpackers else op
+        for place, op in enumerate(ops)
+    ]
+
+
+def _outcome(low: int, high: int, total: int) -> Outcome:
+    if low == total > 0:
+        return "whole"
+    if high == 0:
+        return "none"
+    if low == 0 or high == total:
+        return "unknown" if low != high else "partly"
+    return "partly"
+
+
+def _lines(judged: Sequence[Judged], unpackers: set[int]) -> list[str]:
+    """One line for each kind of operator that is not taken for sure, and each reason."""
+    groups: dict[tuple[str, str, str, str], int] = {}
+    for one in judged:
+        verdict: str = one.rule.verdict
+        if one.place in unpackers or (verdict == "delegated" and one.taken):
+            continue
+        if verdict == "delegated":
+            verdict, reason = "left", "supported, but in a part that the delegate leaves"
+        else:
+            reason = one.rule.reason
+        key = (one.name, verdict, one.rule.rule, reason)
+        groups[key] = groups.get(key, 0) + 1
+    return [
+        f"{count} x {name}: {verdict}: {reason} [{rule}]"
+        for (name, verdict, rule, reason), count in sorted(groups.items())
+    ]

@@ -1,0 +1,237 @@
+"""Rules about what delegates take, as data: rules/*.toml, and what was measured of them."""
+
+import functools
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from bokehbench.model.conditions import Condition, parse
+
+Verdict = Literal["delegated", "refused", "risky", "unknown"]
+
+VERDICTS: Final = ("delegated", "refused", "risky", "unknown")
+DELEGATES: Final = ("tflite-gpu", "litert-gpu", "xnnpack")
+FOLDER: Final = Path(__file__).with_name("rules")
+MEASURED: Final = "measured.toml"
+
+_RANGE: Final = re.compile(r"([a-z]+)((?: (?:<|<=|>|>=|==)\d+(?:\.\d+)*)*)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A delegate of one version of an engine."""
+
+    delegate: str
+    engine: str
+    version: str
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages."""
+        return f"{self.delegate} ({self.engine} {self.version})"
+
+
+@dataclass(frozen=True)
+class Span:
+    """An engine, and bounds on its version: relation and number."""
+
+    engine: str
+    bounds: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def holds(self, target: Target) -> bool:
+        """Whether the target's engine lies within."""
+        version = numbers(target.version)
+        return self.engine == target.engine and all(
+            _compare(version, relation, bound) for relation, bound in self.bounds
+        )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a delegate does with operators that fit all conditions, and who says so.
+
+    `source` is spelled out, `provenance` is `source`, or `measured` with engine and version.
+    """
+
+    rule: str
+    ops: tuple[str, ...]
+    when: tuple[Condition, ...]
+    spans: tuple[Span, ...]
+    verdict: Verdict
+    reason: str
+    source: str
+    rewrite: str | None = None
+    provenance: str = "source"
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether it is about operators of this name."""
+        return any(
+            name == one or (one.endswith("*") and name.startswith(one[:-1])) for one in self.ops
+        )
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """All rules of one delegate, in the order in which they are asked.
+
+    `folds` are the operators, with types, whose results on constants count as constants;
+    `partitions` is how many parts the delegate takes at most, None for all.
+    """
+
+    delegate: str
+    title: str
+    rules: tuple[Rule, ...]
+    default: Rule
+    folds: tuple[str, ...]
+    partitions: int | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an engine did with the probe's models of one operator that one rule speaks of."""
+
+    delegate: str
+    engine: str
+    version: str
+    rule: str
+    op: str
+    delegated: int
+    refused: int
+    note: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What follows: cases that disagree leave the rule's question open."""
+        if self.delegated and self.refused:
+            return "unknown"
+        return "delegated" if self.delegated else "refused"
+
+
+def load_book(delegate: str, folder: Path = FOLDER) -> RuleBook:
+    """The rules of a delegate.
+
+    Raises:
+        ValueError: a rule is wrong; the message names it.
+    """
+    return _load(delegate, folder)
+
+
+@functools.cache
+def _load(delegate: str, folder: Path) -> RuleBook:
+    data = (folder / f"{delegate}.toml").read_bytes()
+    document = tomllib.loads(data.decode())
+    sources = document["sources"]
+    seen: set[str] = set()
+    rules = []
+    for entry in document["rule"]:
+        rule = _rule(entry, sources)
+        if rule.rule in seen:
+            raise ValueError(f"{delegate}: two rules are called {rule.rule}")
+        seen.add(rule.rule)
+        rules.append(rule)
+    default = _rule({"id": "not-listed", "ops": ["*"], **document["default"]}, sources)
+    return RuleBook(
+        delegate=delegate,
+        title=document["title"],
+        rules=tuple(rules),
+        default=default,
+        folds=tuple(document.get("folds", ())),
+        partitions=document.get("partitions"),
+        digest=hashlib.sha256(data).hexdigest()[:16],
+    )
+
+
+_KEYS: Final = {"id", "ops", "for", "when", "verdict", "reason", "source", "rewrite"}
+
+
+def _rule(entry: dict[str, Any], sources: dict[str, str]) -> Rule:
+    name = entry.get("id", "?")
+    if set(entry) - _KEYS:
+        raise ValueError(f"{name}: unknown keys {sorted(set(entry) - _KEYS)}")
+    if entry["verdict"] not in VERDICTS:
+        raise ValueError(f"{name}: {entry['verdict']!r} is no verdict")
+    if entry["source"] not in sources:
+        raise ValueError(f"{name}: no source is called {entry['source']}")
+    try:
+        when = tuple(parse(text) for text in entry.get("when", ()))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return Rule(
+        rule=name,
+        ops=tuple(entry["ops"]),
+        when=when,
+        spans=tuple(parse_span(text) for text in entry.get("for", ())),
+        verdict=entry["verdict"],
+        reason=entry["reason"],
+        source=sources[entry["source"]],
+        rewrite=entry.get("rewrite"),
+    )
+
+
+def parse_span(text: str) -> Span:
+    """`tflite >=2.9 <2.13` as a Span.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no range of versions")
+    bounds = re.findall(r"(<=|<|>=|>|==)([\d.]+)", match[2])
+    return Span(match[1], tuple((relation, numbers(bound)) for relation, bound in bounds))
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: `2.16.1-rc0` is 2, 16, 1."""
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def _compare(version: tuple[int, ...], relation: str, bound: tuple[int, ...]) -> bool:
+    cut = version[: len(bound)] + (0,) * (len(bound) - len(version))
+    return {
+        "<": cut < bound,
+        "<=": cut <= bound,
+        ">": cut > bound,
+        ">=": cut >= bound,
+        "==": cut == bound,
+    }[relation]
+
+
+@functools.cache
+def load_measured(path: Path = FOLDER / MEASURED) -> tuple[Measured, ...]:
+    """What the probe measured; nothing where it was never run."""
+    if not path.exists():
+        return ()
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(
+        Measured(
+            delegate=run["delegate"],
+            engine=run["engine"],
+            version=run["version"],
+            note=run["note"],
+            **{key: row[key] for key in ("rule", "op", "delegated", "refused")},
+        )
+        for run in document.get("run", ())
+        for row in run["results"]
+    )
+
+
+def measured_of(measured: Iterable[Measured], target: Target) -> dict[tuple[str, str], Measured]:
+    """By rule and operator, what was measured on this very version of the engine.
+
+    Patch releases count as the same version: the first two numbers decide.
+    """
+    wanted = numbers(target.version)[:2]
+    return {
+        (entry.rule, entry.op): entry
+        for entry in measured
+        if entry.delegate == target.delegate
+        and entry.engine == target.engine
+        and numbers(entry.version)[:2] == wanted
+    }
