@@ -1,5 +1,6 @@
 """Small .tflite models that engines run, as the bytes of their files."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -224,7 +225,7 @@ def reference_workload() -> bytes:
     source = builder.tensor("image", (1, side, side, 3))
     target = builder.tensor("output", (1, side, side, 3))
     channels = (3, width, width, 3)
-    for layer, (inside, outside) in enumerate(zip(channels, channels[1:], strict=False)):
+    for layer, (inside, outside) in enumerate(pairwise(channels)):
         count = outside * 9 * inside
         waves = np.sin(np.arange(count) * (layer + 1.0)) / (3 * np.sqrt(inside))
         weights = builder.constant(f"w{layer}", waves.reshape(outside, 3, 3, inside))

@@ -36,7 +36,8 @@ _RULES = (
     Rule(
         "no_gpu_proof",
         "invalid",
-        "a process of the GPU backend did not report one operator there (tensorflow#30313)",
+        "a process of the GPU, or of another accelerator, did not report one operator there "
+        "(tensorflow#30313)",
         "use an engine that reports what it delegated",
     ),
     Rule(
@@ -68,8 +69,8 @@ _RULES = (
         "implausible_latency",
         "invalid",
         "a run shorter than moving its own inputs and outputs once at "
-        f"{MEMORY_BYTES_PER_SECOND / 1e9:g} GB/s, which no phone's memory reaches (LiteRT#9453), or "
-        "than the roofline of the profile's GPU",
+        f"{MEMORY_BYTES_PER_SECOND / 1e9:g} GB/s, which no phone's memory reaches (LiteRT#9453), "
+        "or than the roofline of the profile's GPU",
         "nobody waited for the GPU: use an engine whose output is read back",
     ),
     Rule(
@@ -142,6 +143,20 @@ _RULES = (
         f"fewer than {MIN_PROCESSES} processes or {MIN_SAMPLES} samples "
         "(executorch#8603; MLPerf, LoadGen)",
         f"run {MIN_PROCESSES} processes or more with {MIN_SAMPLES} samples in all",
+    ),
+    Rule(
+        "aggregates_only",
+        "provisional",
+        "a process of a tool that tells averages or medians of its runs, and not their times",
+        "measure with bokehbench's own runner where it has the backend: nothing can be said of "
+        "outliers, drift or two speeds without samples",
+    ),
+    Rule(
+        "imported",
+        "provisional",
+        "made of a log that was measured elsewhere: model, device and conditions are what somebody "
+        "said",
+        "measure again with bokehbench to have it ranked",
     ),
     Rule(
         "unranked_protocol",
