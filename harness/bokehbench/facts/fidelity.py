@@ -1,4 +1,4 @@
-"""What a fidelity number means: the rules of a protocol, and the host's own run beside a device's."""
+"""What a fidelity protocol says, and how near the host came to a device on the same images."""
 
 from typing import Literal
 
