@@ -38,18 +38,21 @@ def make_pairs(folder: Path, count: int) -> None:
 
 def tree_mib(pid: int) -> float:
     """Resident memory of a process and all its descendants, in MiB."""
-    total, todo = 0, [pid]
+    total, todo = 0, [(pid, "")]
     while todo:
-        current = todo.pop()
+        current, parents_size = todo.pop()
         try:
             status = Path(f"/proc/{current}/status").read_text()
+            lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+            size = lines.get("VmSize", "")
+            # Between vfork and exec a child is its parent's memory, seen a second time.
+            if size == parents_size:
+                continue
             for task in Path(f"/proc/{current}/task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
+                todo += [(int(child), size) for child in (task / "children").read_text().split()]
         except OSError:
             continue
-        for line in status.splitlines():
-            if line.startswith("VmRSS:"):
-                total += int(line.split()[1])
+        total += int(lines.get("VmRSS", "0 kB").split()[0])
     return total / 1024
 
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FIDELITY_INTERFACE 1
+#define FIDELITY_INTERFACE 2
 
 #define SSIM_MAX_TAPS 65
 #define SSIM_MAPS 4
@@ -113,8 +113,8 @@ EXPORT int32_t fidelity_ssim(int32_t level, const struct ssim_image *image,
 EXPORT double fidelity_lpips_layer(int32_t level, const float *a, const float *b,
                                    const float *weights, size_t pixels, size_t channels);
 EXPORT void fidelity_lpips_input(const uint8_t *image, ptrdiff_t stride, size_t rows,
-                                 size_t columns, const float *values, float *out,
-                                 ptrdiff_t out_stride);
+                                 size_t columns, const float *values, size_t top, size_t left,
+                                 size_t blocks, float *out);
 
 /* The version of this interface. */
 int32_t fidelity_interface(void) { return FIDELITY_INTERFACE; }
@@ -156,13 +156,20 @@ double fidelity_lpips_layer(int32_t level, const float *a, const float *b, const
     return CALL(level, lpips_layer, a, b, weights, pixels, channels);
 }
 
-/* uint8 RGB -> float32 RGB through a table of 3 x 256 values; `out_stride` counts floats. */
+/* uint8 RGB -> float32 RGB through a table of 3 x 256 values, into blocks of 4 x 4 pixels.
+ *
+ * The image's corner is the pixel (top, left) of what is tiled by rows of `blocks` blocks, each with
+ * its 48 values in a row. */
 void fidelity_lpips_input(const uint8_t *image, ptrdiff_t stride, size_t rows, size_t columns,
-                          const float *values, float *out, ptrdiff_t out_stride) {
-    for (size_t row = 0; row < rows; ++row, image += stride, out += out_stride) {
+                          const float *values, size_t top, size_t left, size_t blocks, float *out) {
+    for (size_t row = 0; row < rows; ++row, image += stride) {
+        size_t y = top + row;
+        float *line = out + (y / 4) * blocks * 48 + (y % 4) * 12;
         for (size_t column = 0; column < columns; ++column) {
+            size_t x = left + column;
+            float *to = line + (x / 4) * 48 + (x % 4) * 3;
             for (size_t channel = 0; channel < 3; ++channel) {
-                out[3 * column + channel] = values[256 * channel + image[3 * column + channel]];
+                to[channel] = values[256 * channel + image[3 * column + channel]];
             }
         }
     }

@@ -159,22 +159,22 @@ static void check_lpips(size_t pixels, size_t channels, int32_t level) {
 }
 
 static void check_input(void) {
-    const size_t rows = 5, columns = 7, stride = 24, out_stride = 25;
+    const size_t rows = 5, columns = 7, stride = 24, top = 3, left = 2, blocks = 3;
     uint8_t *image = exactly((rows - 1) * stride + columns * 3);
     float *values = exactly(768 * sizeof(float));
-    float *out = exactly(((rows - 1) * out_stride + columns * 3) * sizeof(float));
+    float *out = exactly(2 * blocks * 48 * sizeof(float));
     for (size_t i = 0; i < (rows - 1) * stride + columns * 3; ++i) {
         image[i] = any_byte();
     }
     for (size_t i = 0; i < 768; ++i) {
         values[i] = (float)i;
     }
-    fidelity_lpips_input(image, (ptrdiff_t)stride, rows, columns, values, out,
-                         (ptrdiff_t)out_stride);
+    fidelity_lpips_input(image, (ptrdiff_t)stride, rows, columns, values, top, left, blocks, out);
     for (size_t row = 0; row < rows; ++row) {
         for (size_t i = 0; i < columns * 3; ++i) {
-            near("input", out[row * out_stride + i],
-                 (double)(256 * (i % 3) + image[row * stride + i]), 0.0);
+            size_t y = top + row, x = left + i / 3;
+            size_t at = (y / 4 * blocks + x / 4) * 48 + y % 4 * 12 + x % 4 * 3 + i % 3;
+            near("input", out[at], (double)(256 * (i % 3) + image[row * stride + i]), 0.0);
         }
     }
     free(image);
@@ -199,7 +199,7 @@ int main(void) {
     struct ssim_rule rule = {.taps = 12};
     struct ssim_image image = {.columns = 11};
     double sums[6];
-    if (fidelity_ssim(0, &image, &rule, 0, 1, NULL, sums) != -1 || fidelity_interface() != 1) {
+    if (fidelity_ssim(0, &image, &rule, 0, 1, NULL, sums) != -1 || fidelity_interface() != FIDELITY_INTERFACE) {
         fprintf(stderr, "a window wider than the image was not refused\n");
         ++failures;
     }

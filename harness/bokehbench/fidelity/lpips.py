@@ -52,22 +52,18 @@ class _Strip:
 class Lpips:
     """The network with its buffers, kept from one pair to the next; one pair at a time.
 
-    Memory is about 130 bytes for each pixel of an image up to `WHOLE_PIXELS`, and does not grow
+    Memory is about 100 bytes for each pixel of an image up to `WHOLE_PIXELS`, and does not grow
     with larger ones.
     """
 
     def __init__(self, threads: int | None = None, kernels: Kernels | None = None) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         self._threads = threads or usable_cores()
         self._kernels = kernels or best_kernels()
         self._lock = threading.Lock()
-        self._interpreter: Any = Interpreter(
-            model_content=net.build_model(), num_threads=self._threads
-        )
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+        self._model = net.build_model()
+        self._interpreter: Any = None
         self._shape: tuple[int, int] | None = None
+        self._largest = 0
 
     def distance(
         self,
@@ -118,17 +114,18 @@ class Lpips:
     ) -> list[float]:
         """Each layer's distance, summed over the rows that the strip keeps."""
         height, width = pair[0].shape[:2]
-        rows = strip.bottom - strip.top
-        self._resize(rows + 2 * net.BORDER, width + 2 * net.BORDER)
+        self._resize(net.blocks(strip.bottom - strip.top), net.blocks(width))
         images = self._view(self._input)
-        for image, padded in zip(pair, images, strict=True):
-            # The engine uses the input's memory for other things once it is read.
-            padded[:] = 0.0
+        for image, blocks in zip(pair, images, strict=True):
+            # What lies beyond the image is zero; the engine uses this memory for other things
+            # once it is read.
+            blocks[:] = 0.0
             first = max(strip.top - net.BORDER, 0)
+            corner = first - (strip.top - net.BORDER), net.BORDER
             last = min(strip.bottom + net.BORDER, height)
-            place = first - (strip.top - net.BORDER)
-            inner = padded[place : place + last - first, net.BORDER : net.BORDER + width]
-            self._fill(image[first:last], inner, value_range, data_range)
+            # Blocks end where the last kernel does, which may be above the next strip's rows.
+            last = min(last, first + 4 * blocks.shape[0] - corner[0])
+            self._fill(image[first:last], corner, blocks, value_range, data_range)
         with quiet_stderr(_NOISE):
             self._interpreter.invoke()
         sums = []
@@ -154,7 +151,8 @@ class Lpips:
     def _fill(
         self,
         image: Image,
-        out: NDArray[np.float32],
+        corner: tuple[int, int],
+        blocks: NDArray[np.float32],
         value_range: tuple[float, float],
         data_range: float,
     ) -> None:
@@ -164,18 +162,30 @@ class Lpips:
         if image.dtype == np.uint8:
             steps = low + np.arange(256.0) * ((high - low) / data_range)
             table = (steps[None, :] - shift[:, None]) / scale[:, None]
-            self._kernels.lpips_input(image, table.astype(np.float32), out)
+            self._kernels.lpips_input(image, table.astype(np.float32), corner, blocks)
         else:
             values = low + image * ((high - low) / data_range)
-            out[:] = (values - shift) / scale
+            scaled = ((values - shift) / scale).astype(np.float32)
+            net.into_blocks(scaled, corner, blocks)
 
     def _resize(self, rows: int, columns: int) -> None:
         if self._shape == (rows, columns):
             return
+        from ai_edge_litert.interpreter import Interpreter
+
         # Said before: if it fails half-way, the next call starts anew.
         self._shape = None
         try:
-            self._interpreter.resize_tensor_input(self._input, [2, rows, columns, 3])
+            if self._interpreter is None or rows * columns > self._largest:
+                # An engine that grows holds its old memory beside the new; another one does not.
+                self._interpreter = None
+                self._interpreter = Interpreter(
+                    model_content=self._model, num_threads=self._threads
+                )
+                self._input = self._interpreter.get_input_details()[0]["index"]
+                self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+                self._largest = rows * columns
+            self._interpreter.resize_tensor_input(self._input, [2, rows, columns, net.BLOCK])
             with quiet_stderr(_NOISE):
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:

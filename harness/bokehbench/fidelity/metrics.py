@@ -51,9 +51,13 @@ class Kernels(Protocol):
         """Sum over pixels of one layer's distance."""
 
     def lpips_input(
-        self, image: NDArray[np.uint8], values: NDArray[np.float32], out: NDArray[np.float32]
+        self,
+        image: NDArray[np.uint8],
+        values: NDArray[np.float32],
+        corner: tuple[int, int],
+        out: NDArray[np.float32],
     ) -> None:
-        """uint8 RGB -> float32 RGB through a table."""
+        """uint8 RGB -> float32 RGB through a table, into blocks of 4x4 pixels."""
 
 
 def best_kernels() -> Kernels:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bokehbench.fidelity.window import Window
 
-INTERFACE = 1
+INTERFACE = 2
 MAX_TAPS = 65
 LEVELS = ("baseline", "avx2", "avx512")
 """Instruction sets by number; each holds the ones before it."""
@@ -83,7 +83,8 @@ class Native:
         self._input.restype = None
         self._input.argtypes = [
             *(ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_size_t, ctypes.c_size_t),
-            *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t),
+            *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t),
+            ctypes.c_void_p,
         ]
         self._local = threading.local()
 
@@ -139,13 +140,20 @@ class Native:
         )
 
     def lpips_input(
-        self, image: NDArray[np.uint8], values: NDArray[np.float32], out: NDArray[np.float32]
+        self,
+        image: NDArray[np.uint8],
+        values: NDArray[np.float32],
+        corner: tuple[int, int],
+        out: NDArray[np.float32],
     ) -> None:
-        """uint8 RGB -> `values[channel, byte]` into `out`, whose rows are contiguous."""
+        """uint8 RGB -> `values[channel, byte]` into `out`, contiguous (rows, columns, 48).
+
+        Each of its 48 values is a block of 4x4 pixels; the image's corner is at (row, column).
+        """
         source = _rows(image)
         self._input(
             *(source.ctypes.data, source.strides[0], source.shape[0], source.shape[1]),
-            *(values.ctypes.data, out.ctypes.data, out.strides[0] // out.itemsize),
+            *(values.ctypes.data, *corner, out.shape[1], out.ctypes.data),
         )
 
     def _scratch(self, size_bytes: int) -> NDArray[np.float64]:

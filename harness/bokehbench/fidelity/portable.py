@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bokehbench.fidelity.lpips_model import into_blocks
 from bokehbench.fidelity.window import Window
 
 # Eight float64 buffers of a tile stay in a core's cache: 64x256 takes 90 ms where whole rows
@@ -76,11 +77,15 @@ class Portable:
         return float((squared @ weights).sum(dtype=np.float64))
 
     def lpips_input(
-        self, image: NDArray[np.uint8], values: NDArray[np.float32], out: NDArray[np.float32]
+        self,
+        image: NDArray[np.uint8],
+        values: NDArray[np.float32],
+        corner: tuple[int, int],
+        out: NDArray[np.float32],
     ) -> None:
-        """uint8 RGB -> `values[channel, byte]` into `out`."""
-        for channel in range(3):
-            out[..., channel] = values[channel][image[..., channel]]
+        """uint8 RGB -> `values[channel, byte]` into blocks; see Native.lpips_input."""
+        planes = [values[channel][image[..., channel]] for channel in range(3)]
+        into_blocks(np.stack(planes, axis=2), corner, out)
 
     def _tile(
         self, prediction: NDArray[Any], reference: NDArray[Any], window: Window
