@@ -17,6 +17,7 @@ STEPS = tuple(step.name for step in all_steps("0" * 64, 0))
 EITHER = {
     ("conditions before: answer", "killed"): {"recovered", "refused"},
     ("image runner's event output", "disk full"): {"failed io_error", "ok"},
+    ("output: DATA", "corrupt"): {"failed io_error", "ok"},
 }
 """Outcomes of which one or the other comes, as the device may be ahead of what it sent."""
 

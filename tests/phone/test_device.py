@@ -167,7 +167,12 @@ def test_the_names_of_a_large_batch_fit_into_commands(at: tuple[Device, Path]) -
     digests = {name: device.digest.of(name.encode()) for name in names}
     bench = cast(Bench, SimpleNamespace(device=device))
     there = f"{device.transport.root}/work/batch"
-    launcher._verify(bench, there, digests)
+    launcher.verify(bench, there, digests)
     (folder / names[-1]).write_bytes(b"altered")
     with pytest.raises(TransferError, match=r"4095\.1\.in arrived altered"):
-        launcher._verify(bench, there, digests)
+        launcher.verify(bench, there, digests)
+
+
+def test_a_device_that_is_lost_at_once_says_what_to_do() -> None:
+    with pytest.raises(DeviceLost, match="on and connected, and run again"):
+        Device.connect(cast(Transport, Gone(answers=0)))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bokehbench.errors import DeviceError, TransferError
+from bokehbench.errors import DeviceError, DeviceLost, TransferError
 from bokehbench.facts import DeviceFacts
 from bokehbench.phone.describe import DESCRIBE_SCRIPT, parse_describe
 from bokehbench.phone.digest import FIND, SHA256, Digest, find_digest
@@ -67,7 +67,12 @@ class Device:
             DeviceError: it does not answer, or its answer was cut or altered.
         """
         deadline = Deadline.after(SHORT_SECONDS)
-        text, digest = read_text_and_digest(transport, DESCRIBE_SCRIPT, deadline)
+        try:
+            text, digest = read_text_and_digest(transport, DESCRIBE_SCRIPT, deadline)
+        except DeviceLost as error:
+            raise DeviceLost(
+                f"{error}; see that the device is on and connected, and run again"
+            ) from error
         return cls(transport, parse_describe(text, transport.address), digest)
 
     @property
