@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bokehbench.errors import DeviceError, TransferError
-from bokehbench.phone import launcher
+from bokehbench.phone import process
 from bokehbench.phone.device import Device, read_text
 from bokehbench.phone.digest import KNOWN, SHA256, Digest
 from bokehbench.phone.local import LocalTransport
@@ -122,8 +122,8 @@ def test_an_altered_text_is_refused(device: Device, flip: bytes) -> None:
 
 
 def start(device: Device, words: list[str], *, want: str | None = None) -> CommandResult:
-    script = launcher.START.replace("HASH", device.digest.program)
-    told = want or launcher._digest(words, device.digest)
+    script = process.START.replace("HASH", device.digest.program)
+    told = want or process.digest_of_words(words, device.digest)
     pid_file = f"{device.transport.root}/pid"
     Path(pid_file).parent.mkdir(parents=True, exist_ok=True)
     return device.transport.run(
@@ -143,7 +143,7 @@ def test_start_sets_where_libraries_are_and_keeps_what_was_set(
 
 def test_start_refuses_altered_words(device: Device) -> None:
     words = ["/a", "sh", "-c", "echo ran"]
-    right = launcher._digest(words, device.digest)
+    right = process.digest_of_words(words, device.digest)
     assert start(device, words, want=right).stdout == b"ran\n"
     for altered in (["/b", *words[1:]], [*words[:3], "echo run"]):
         result = start(device, altered, want=right)

@@ -3,24 +3,27 @@
 import re
 
 from bokehbench.facts import BackendReport, Trial
+from bokehbench.facts.trial import CPU_BACKENDS
 
 _SOFTWARE_GPU = re.compile(r"llvmpipe|lavapipe|swiftshader|softpipe", re.IGNORECASE)
 
 
-def ran_on_gpu(report: BackendReport | None) -> bool:
-    """Whether the engine said that the GPU took the model or a part of it."""
+def ran_there(report: BackendReport | None) -> bool:
+    """Whether the engine said that the accelerator took the model or a part of it."""
     if report is None:
         return False
+    if report.proof is not None:
+        return True
     return report.fully_accelerated is True or (report.delegated_nodes or 0) > 0
 
 
 def ran_as_asked(trial: Trial) -> bool:
-    """A process that succeeded on the backend that was asked for, proven where it is the GPU."""
+    """A process that succeeded on the backend that was asked for, proven where it is no CPU."""
     if trial.status != "ok":
         return False
     if trial.report is not None and trial.report.name != trial.backend:
         return False
-    return trial.backend != "gpu" or ran_on_gpu(trial.report)
+    return trial.backend in CPU_BACKENDS or ran_there(trial.report)
 
 
 def is_software(adapter: str) -> bool:

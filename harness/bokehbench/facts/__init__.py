@@ -34,6 +34,7 @@ from bokehbench.facts.subject import (
     TensorFacts,
 )
 from bokehbench.facts.trial import (
+    AggregateLatency,
     BackendReport,
     Conditions,
     ConditionSeries,
@@ -52,6 +53,7 @@ from bokehbench.facts.trial import (
 
 __all__ = [
     "RECORD_FORMAT",
+    "AggregateLatency",
     "BackendReport",
     "ConditionSeries",
     "Conditions",
@@ -78,13 +80,13 @@ __all__ = [
     "MsSsimRules",
     "OutputReport",
     "OutputSpec",
-    "PsnrRules",
     "Prediction",
+    "PsnrRules",
     "Record",
     "ReferenceWorkload",
     "RunnerFacts",
-    "Sustained",
     "SsimRules",
+    "Sustained",
     "TensorFacts",
     "Trial",
     "TrialSpec",

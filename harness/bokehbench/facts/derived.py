@@ -28,6 +28,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
     `median_ms` is the median of process medians, `ci95_ms` its confidence interval
     (from 5 processes on) at `ci_level`, `p90_ms` the early-stopping estimate, which needs 64 samples.
+    A process that told only aggregates (`aggregated_runs` of them in all) enters by its own median,
+    or where it told none by its average (`averaged_processes`), and has no samples.
     `first_ms` and `load_ms` are medians over processes of the first run and of the load; a GPU's
     load from nothing and with compiled kernels at hand are `load_cold_ms` and `load_warm_ms`.
     `outliers` counts samples by the modified z-score; none is dropped. `drift` is how much slower
@@ -59,6 +61,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     reference_ratio: float | None = None
     reference_bound: float | None = None
     sustained: Sustained | None = None
+    aggregated_runs: int = 0
+    averaged_processes: int = 0
 
 
 class Fidelity(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,9 @@ from bokehbench.facts.trial import (
 
 RECORD_FORMAT = "bokehbench-record/1"
 
+IMPORTED = "imported"
+"""`launch` of what was not run by bokehbench, but read from a log."""
+
 
 def canonical_json(value: Any) -> str:
     """The one text of a value: keys sorted, no spaces, no NaN. Hashes are taken over it.

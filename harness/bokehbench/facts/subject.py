@@ -124,13 +124,19 @@ class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunnerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The native runner: protocol, build target, sha256 of the executable and its sources."""
+    """The program that ran the model: protocol, build target, sha256 of it and of its sources.
+
+    `name` is `bokehbench` for the runner of this project, else the tool's, whose `protocol` is 0;
+    `flags` are those that the user gave it beside what bokehbench says.
+    """
 
     protocol: int
     target: str
     sha256: str
     build: str | None = None
     engine_abi: str | None = None
+    name: str = "bokehbench"
+    flags: tuple[str, ...] = ()
 
 
 class Factsheet(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,15 @@ from typing import Literal
 
 import msgspec
 
-Backend = Literal["gpu", "xnnpack", "cpu"]
+EngineBackend = Literal["gpu", "xnnpack", "cpu"]
+"""What bokehbench's own runner runs models on."""
+
+Backend = Literal["gpu", "npu", "nnapi", "hexagon", "coreml", "external", "xnnpack", "cpu"]
+"""All that a Record can be of; `external` is a delegate in a library of its own."""
+
+CPU_BACKENDS: tuple[Backend, ...] = ("xnnpack", "cpu")
+"""Those that any device has, and that need no proof."""
+
 Precision = Literal["default", "fp16", "fp32"]
 Mode = Literal["time", "images"]
 Order = Literal["shuffled", "abba"]
@@ -147,7 +155,7 @@ class DelegateShare(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    delegated_nodes: int
+    delegated_nodes: int | None
     total_nodes: int | None = None
     partitions: int | None = None
     kernels: int | None = None
@@ -167,7 +175,8 @@ class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine said about what ran; None is "it does not say".
 
     `gpu_api` is `OpenCL`, `OpenGL` or `WebGPU`. `delegates` are in the order in which they took
-    their parts of the graph; the delegate that was asked for is also told of above them.
+    their parts of the graph; the delegate that was asked for is also told of above them. `proof`
+    says where in its log a tool that counts no operators says that an accelerator ran.
     """
 
     name: str
@@ -182,6 +191,31 @@ class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
     unsupported_ops: tuple[UnsupportedOp, ...] = ()
     delegates: tuple[DelegateShare, ...] = ()
     log: tuple[str, ...] = ()
+    proof: str | None = None
+
+
+class AggregateLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool tells of a process's runs instead of their times; None is "it does not say".
+
+    Times in nanoseconds. `count` timed runs came after `warmup_count` others, the first of which
+    took `first_ns` and all of which `warmup_ns` on average. `intervals_ns` holds by field, the
+    trial's `load_ns` too, the least and the most that a number whose digits were cut can have
+    been. `source` is what told the most exact of them.
+    """
+
+    count: int
+    avg_ns: int
+    min_ns: int | None = None
+    max_ns: int | None = None
+    std_ns: int | None = None
+    p5_ns: int | None = None
+    median_ns: int | None = None
+    p95_ns: int | None = None
+    first_ns: int | None = None
+    warmup_ns: int | None = None
+    warmup_count: int | None = None
+    intervals_ns: dict[str, tuple[int, int]] = {}
+    source: Literal["log", "result_file"] = "log"
 
 
 class OutputReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +251,11 @@ class ConditionSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One process that ran on a device. Times in nanoseconds, as the runner counted them."""
+    """One process that ran on a device. Times in nanoseconds, as the runner counted them.
+
+    A process of a tool that does not tell the times of its runs has an `aggregate` and no
+    `invoke_ns`.
+    """
 
     index: int
     mode: Mode
@@ -241,6 +279,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     events_sha256: str | None = None
     log_sha256: str | None = None
     series: ConditionSeries | None = None
+    aggregate: AggregateLatency | None = None
 
 
 class ImageScore(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 import hashlib
 import posixpath
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from bokehbench.errors import DeviceError, TransferError
 from bokehbench.facts import EngineFacts, Failure, IoSpec, ModelFacts, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
 from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
-from bokehbench.phone.digest import Digest
+from bokehbench.phone.process import GRACE_SECONDS, Stop, run_program
 from bokehbench.phone.sampler import Sampler
 from bokehbench.phone.transport import CommandResult, Deadline
+from bokehbench.runners.benchmark_model import ToolSetup
 from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
@@ -34,73 +34,36 @@ from bokehbench.runners.protocol import (
     runner_argv,
 )
 
-GRACE_SECONDS = 2.0
-"""The runner ends itself at its deadline; this much later the host ends it."""
+__all__ = [
+    "GRACE_SECONDS",
+    "Bench",
+    "OnOutput",
+    "Stop",
+    "failed_trial",
+    "kernel_cache",
+    "push",
+    "run_images",
+    "run_timed",
+    "utc_now",
+    "verify",
+    "work",
+]
 
 EVENT_LIMIT = 32 * 1024 * 1024
 
 VERIFY_AT_ONCE = 1000
 """Names in one command, of at most 20 bytes each: adb takes 60,000 bytes."""
 
-_NOT_STARTED = {
-    113: "the runner's options arrived altered; nothing was run",
-    114: "the runner's process id can't be written; is the disk full?",
-}
-"""Exit codes of START for what kept it from starting the runner."""
-
-START = (
-    'want=$1; shift; got=$(printf "%s\\n" "$@" | HASH); '
-    '[ "${got%% *}" = "$want" ] || exit 113; '
-    'echo $$ > "$0" || exit 114; '
-    '[ -z "$1" ] || export LD_LIBRARY_PATH="$1${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"; '
-    'shift; exec "$@"'
-)
-"""Starts the runner, if all words arrived as they were sent: a link can flip a digit.
-
-HASH stands for the device's own program. The first word that is hashed is where libraries are
-to be looked for, or nothing.
-"""
-
 OnOutput = Callable[[OutputEvent, Path], None]
-
-
-class Stop:
-    """Lets another thread end a run: the process on the device is killed, no other starts."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._kill: Callable[[], None] | None = None
-
-    def now(self) -> None:
-        """End the run; to be called again until it ended, as a process may just be starting."""
-        self._event.set()
-        if (kill := self._kill) is not None:
-            kill()
-
-    @contextmanager
-    def watching(self, kill: Callable[[], None]) -> Iterator[None]:
-        """While a process runs that `kill` ends.
-
-        Raises:
-            KeyboardInterrupt: the run was stopped, before or meanwhile.
-        """
-        self.check()
-        self._kill = kill
-        try:
-            yield
-        finally:
-            self._kill = None
-        self.check()
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt, as Ctrl-C does in the main thread, once the run is stopped."""
-        if self._event.is_set():
-            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What stays the same for all trials of one model on one device."""
+    """What stays the same for all trials of one model on one device.
+
+    `tool` is there where the placed runner is not ours but one of Google's; `versions` gets what
+    such a tool says of the library inside it, as `greeting` gets what ours says.
+    """
 
     device: Device
     model: ModelFacts
@@ -117,6 +80,8 @@ class Bench:
     greeting: list[Hello] = field(default_factory=list)
     image_format: Literal["u8", "f32"] = "u8"
     sampler: Sampler | None = None
+    tool: ToolSetup | None = None
+    versions: list[str] = field(default_factory=list)
 
 
 def utc_now() -> str:
@@ -133,7 +98,7 @@ def run_timed(bench: Bench, spec: TrialSpec) -> Trial:
     Raises:
         DeviceError: the work folder or the manifest could not be made.
     """
-    with _work(bench, spec) as folder:
+    with work(bench, spec) as folder:
         inputs = tuple(f"seed:{spec.seed}" for _ in bench.model.inputs)
         item = ManifestItem(index=0, inputs=inputs)
         trial, _ = _run(bench, spec, folder, [item])
@@ -156,17 +121,17 @@ def run_images(
     Raises:
         DeviceError: the inputs could not be put on the device.
     """
-    with _work(bench, spec) as folder:
+    with work(bench, spec) as folder:
         items = []
         digests: dict[str, str] = {}
         for index in spec.items:
             names = [f"{index}.{tensor}.in" for tensor in range(len(images[index]))]
             for name, data in zip(names, images[index], strict=True):
-                _push(bench, data, posixpath.join(folder, name))
+                push(bench, data, posixpath.join(folder, name))
                 digests[name] = bench.device.digest.of(data)
             fields = tuple(f"file:{name}" for name in names)
             items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
-        _verify(bench, folder, digests)
+        verify(bench, folder, digests)
         trial, stream = _run(bench, spec, folder, items)
         try:
             with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
@@ -184,8 +149,8 @@ def _run(
     text = manifest_text(items).encode()
     manifest_sha256 = hashlib.sha256(text).hexdigest()
     manifest = posixpath.join(folder, f"{manifest_sha256}.manifest")
-    _push(bench, text, manifest)
-    cache_dir, cache_token = _kernel_cache(bench, spec)
+    push(bench, text, manifest)
+    cache_dir, cache_token = kernel_cache(bench, spec)
     paths = RunnerPaths(
         runner=bench.placed_runner.path,
         manifest=manifest,
@@ -206,30 +171,17 @@ def _run(
         # A timed output is only hashed and searched for NaN, so it stays as it is.
         output_format=bench.image_format if spec.mode == "images" else "f32",
     )
-    pid_file = posixpath.join(folder, "pid")
-    digest = bench.device.digest
-    words = [_library_path(bench), *argv]
-    command = [
-        *("sh", "-c", START.replace("HASH", digest.program), pid_file),
-        *(_digest(words, digest), *words),
-    ]
-    if bench.sampler is not None:
-        command = bench.sampler.around(command, folder, spec.deadline_seconds)
     started = utc_now()
-    try:
-        with bench.stop.watching(lambda: bench.device.kill(pid_file)):
-            result = bench.device.transport.run(
-                command,
-                deadline=Deadline.after(spec.deadline_seconds + GRACE_SECONDS),
-                limit_bytes=EVENT_LIMIT,
-                alone=True,
-            )
-    except BaseException:
-        # Ctrl-C or a broken link: the process on the device must not outlive us.
-        bench.device.kill(pid_file)
-        raise
-    if result.exit_code in _NOT_STARTED and not result.stdout:
-        raise TransferError(f"{bench.device.facts.address}: {_NOT_STARTED[result.exit_code]}")
+    result = run_program(
+        bench.device,
+        argv,
+        folder,
+        seconds=spec.deadline_seconds,
+        library_path=_library_path(bench),
+        stop=bench.stop,
+        sampler=bench.sampler,
+        limit_bytes=EVENT_LIMIT,
+    )
     stream = _stream(result, manifest_sha256)
     if stream.hello is not None and stream.problem is None:
         bench.greeting[:] = [stream.hello]
@@ -286,12 +238,17 @@ def _take_output(
         target.unlink(missing_ok=True)
 
 
-def _push(bench: Bench, data: bytes | memoryview, target: str) -> None:
+def push(bench: Bench, data: bytes | memoryview, target: str) -> None:
+    """Write a trial's own file.
+
+    Raises:
+        DeviceError: it did not arrive.
+    """
     bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
 
 
-def _kernel_cache(bench: Bench, spec: TrialSpec) -> tuple[str, str]:
-    """The folder of the trial's compiled kernels and their token; the runner empties it.
+def kernel_cache(bench: Bench, spec: TrialSpec) -> tuple[str, str]:
+    """The folder of the trial's compiled kernels and their token; what runs empties it.
 
     It stays on the device when the run is over, as the placed files do.
 
@@ -316,13 +273,7 @@ def _library_path(bench: Bench) -> str:
     return ":".join(dict.fromkeys((posixpath.dirname(bench.engine_library), bench.engine_folder)))
 
 
-def _digest(words: Sequence[str], digest: Digest) -> str:
-    """What START compares; an argument travels as the bytes that the file system has."""
-    lines = "".join(f"{word}\n" for word in words)
-    return digest.of(lines.encode("utf-8", "surrogateescape"))
-
-
-def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
+def verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
     """Hash inputs on the device: an image with a flipped bit would give a wrong number.
 
     Raises:
@@ -345,7 +296,12 @@ def _verify(bench: Bench, folder: str, digests: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
+def work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
+    """A trial's own folder on the device, while it goes on.
+
+    Raises:
+        DeviceError: it can't be made.
+    """
     work_id = f"{spec.record_id}-{spec.purpose}-{spec.mode}-{spec.index}"
     with bench.device.work_folder(work_id) as folder:
         yield folder

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bokehbench.facts.trial import Backend
+from bokehbench.facts.trial import EngineBackend
 
 MarkWord = Literal["verified", "unverified"]
 
@@ -209,7 +209,7 @@ class SettleTargets(Section, frozen=True, kw_only=True):
 class BackendChoice(Section, frozen=True, kw_only=True):
     """A backend that `--backend auto` tries, in order, and why it stands there."""
 
-    name: Annotated[Backend, Meta(description="the backend")]
+    name: Annotated[EngineBackend, Meta(description="the backend")]
     engine: Annotated[Text, Meta(description="the inference library")]
     reason: Annotated[Text, Meta(description="why it stands at this place")]
     needs_gpu_node: Annotated[

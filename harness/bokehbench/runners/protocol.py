@@ -106,7 +106,7 @@ class Samples(msgspec.Struct, frozen=True, tag_field="event", tag="samples"):
 
 
 class OutputEvent(msgspec.Struct, frozen=True, tag_field="event", tag="output"):
-    """One output image."""
+    """One output image; a tool that is not ours does not tell the times beside the run's."""
 
     index: int
     path: str | None
@@ -114,9 +114,9 @@ class OutputEvent(msgspec.Struct, frozen=True, tag_field="event", tag="output"):
     size_bytes: int
     shape: tuple[int, ...]
     dtype: str
-    input_ns: int
+    input_ns: int | None
     invoke_ns: int
-    output_ns: int
+    output_ns: int | None
     nonfinite: int
     low: float | None
     high: float | None

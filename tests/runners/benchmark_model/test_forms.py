@@ -480,3 +480,20 @@ def test_a_whole_log_that_is_there_twice_is_one_run() -> None:
     again = "".join(f"I/tflite  ( 100): {line}\n" for line in text.splitlines())
     for doubled in (text + text, text + again, again + text):
         assert len(parse_log(doubled.encode()).runs) == 1
+
+
+@pytest.mark.parametrize("average", ["nan", "-nan", "0"])
+def test_without_a_warm_up_the_first_run_is_a_timed_one(average: str) -> None:
+    text = (
+        "Initialized session in 0.852ms.\n"
+        "Running benchmark for at least 0 iterations and at least 0 seconds but terminate if "
+        "exceeding 150 seconds.\ncount=0\n"
+        "Running benchmark for at least 20 iterations and at least 0 seconds but terminate if "
+        "exceeding 150 seconds.\n"
+        "count=20 first=5943 curr=5661 min=5554 max=25902 avg=6128.43 std=1602\n"
+        f"Inference timings in us: Init: 852, First inference: 0, Warmup (avg): {average}, "
+        "Inference (avg): 6128.43\n"
+    )
+    run = parse_log(text.encode(), exit_code=0).last
+    assert (run.outcome, run.count, run.avg_us) == ("ok", 20, 6128.43)
+    assert (run.first_us, run.warmup_avg_us, run.warmup_count) == (5943, None, 0)

@@ -33,6 +33,8 @@ _CHECKS: dict[str, Check] = {
     "foreign_load": device.foreign_load,
     "mixed_conditions": device.mixed_conditions,
     "too_few_samples": timing.too_few_samples,
+    "aggregates_only": timing.aggregates_only,
+    "imported": device.imported,
     "unranked_protocol": timing.unranked_protocol,
     "no_warmup": timing.no_warmup,
     "unstable_between_processes": timing.unstable,

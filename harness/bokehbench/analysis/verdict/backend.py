@@ -3,7 +3,7 @@
 import math
 
 from bokehbench.analysis.latency import timed_ok
-from bokehbench.analysis.proof import is_software, ran_on_gpu
+from bokehbench.analysis.proof import is_software, ran_there
 from bokehbench.analysis.verdict.reports import (
     adapters,
     is_software_gpu,
@@ -12,6 +12,7 @@ from bokehbench.analysis.verdict.reports import (
 )
 from bokehbench.analysis.verdict.rules import MEMORY_BYTES_PER_SECOND, REFERENCE_PSNR
 from bokehbench.facts import Evidence, Fidelity, Latency
+from bokehbench.facts.trial import CPU_BACKENDS
 
 
 def trial_failed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
@@ -25,12 +26,13 @@ def trial_failed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | No
 
 
 def no_gpu_proof(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
-    if evidence.backend != "gpu":
+    if evidence.backend in CPU_BACKENDS:
         return ""
-    unproven = [trial for trial in succeeded(evidence) if not ran_on_gpu(trial.report)]
+    unproven = [trial for trial in succeeded(evidence) if not ran_there(trial.report)]
     if not unproven:
         return ""
-    return f"{len(unproven)} processes did not report any operator on the GPU"
+    where = "the GPU" if evidence.backend == "gpu" else evidence.backend
+    return f"{len(unproven)} processes did not report any operator on {where}"
 
 
 def fallback(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:

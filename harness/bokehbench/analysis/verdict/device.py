@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bokehbench.analysis.verdict.rules import FOREIGN_BUSY, LOW_BATTERY_PERCENT
 from bokehbench.facts import Conditions, Evidence, Fidelity, Latency
+from bokehbench.facts.record import IMPORTED
 
 _STATUS = ("NONE", "LIGHT", "MODERATE", "SEVERE", "CRITICAL", "EMERGENCY", "SHUTDOWN")
 
@@ -63,6 +64,12 @@ def clocks_unlocked(evidence: Evidence, _latency: Latency, _fidelity: Fidelity |
     if any(conditions.clocks_locked for conditions in evidence.conditions):
         return ""
     return "rooted, with clocks that were not locked"
+
+
+def imported(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
+    if evidence.launch != IMPORTED:
+        return ""
+    return "made of a log; nobody saw the device"
 
 
 def foreign_load(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:

@@ -14,9 +14,20 @@ def too_few_samples(_evidence: Evidence, latency: Latency, _fidelity: Fidelity |
     if latency.processes == 0:
         # That no trial succeeded says it already.
         return ""
-    if latency.processes >= MIN_PROCESSES and latency.samples >= MIN_SAMPLES:
+    runs = latency.samples + latency.aggregated_runs
+    if latency.processes >= MIN_PROCESSES and runs >= MIN_SAMPLES:
         return ""
-    return f"{latency.samples} samples of {latency.processes} processes"
+    what = "runs" if latency.aggregated_runs else "samples"
+    return f"{runs} {what} of {latency.processes} processes"
+
+
+def aggregates_only(_evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    if not latency.aggregated_runs:
+        return ""
+    averaged = latency.averaged_processes
+    statistic = "medians" if not averaged else "averages" if averaged == latency.processes else None
+    told = statistic or f"averages ({averaged} of {latency.processes} processes) and medians"
+    return f"raw samples are not available: {told} of {latency.aggregated_runs} runs"
 
 
 def unranked_protocol(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:

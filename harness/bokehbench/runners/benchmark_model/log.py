@@ -96,6 +96,7 @@ class ParsedLog(msgspec.Struct, frozen=True, kw_only=True):
     init_memory_mb: float | None = None
     overall_memory_mb: float | None = None
     backend_proven: bool = True
+    fully_accelerated: bool | None = None
     profile: OpProfile | None = None
     intervals: dict[str, Interval] = {}
     lines: dict[str, int] = {}
@@ -269,6 +270,7 @@ def _parsed(run: RawRun, text: Text | None = None, *, exit_code: int | None = No
         gpu_api=api_of(run, delegation),
         adapter=adapter_of(run),
         backend_proven=not delegation.unproven,
+        fully_accelerated=delegation.fully_accelerated,
         profile=run.profile,
         intervals=dict(numbers.intervals),
         lines=lines,

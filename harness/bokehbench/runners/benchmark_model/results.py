@@ -141,6 +141,7 @@ def _read_summary(
         _put_printed(numbers, _SUMMARY_FIELDS[label.lower()], value, line)
     average = numbers.values.get("avg_us")
     if average is None:
+        _drop_zeros(numbers)
         return False
     if line == last_line and not whole and not any(printed_alike(c.mean, average) for c in counts):
         # The line has no end and nothing repeats its last number: it may have lost digits.
@@ -150,11 +151,15 @@ def _read_summary(
     numbers.complete = average > 0 or bool(counts and counts[-1].count > 0)
     numbers.result_line = line
     if not numbers.complete:
-        # A dry run prints an average of nothing.
-        for name in ("avg_us", "first_us", "warmup_avg_us"):
-            if not numbers.values.get(name):
-                numbers.drop(name)
+        _drop_zeros(numbers)
     return True
+
+
+def _drop_zeros(numbers: Numbers) -> None:
+    """A dry run prints averages of nothing: 0, or NaN."""
+    for name in ("avg_us", "first_us", "warmup_avg_us"):
+        if not numbers.values.get(name):
+            numbers.drop(name)
 
 
 def _put_printed(numbers: Numbers, name: str, text: str, line: int) -> None:
@@ -190,6 +195,12 @@ def _read_counts(run: RawRun, numbers: Numbers, counts: list[Count], summary: bo
         result = counts[-1] if len(counts) >= 2 else None
         if len(counts) == 1 and not run.of("running") and not numbers.unconfirmed:
             result, warmup = counts[0], None
+    if warmup is None and result is not None and counts[0] is not result and not counts[0].count:
+        # No warm-up was run: zeros stand for nothing, and the first run is a timed one.
+        numbers.put("warmup_count", 0, counts[0].line)
+        for name in ("first_us", "warmup_avg_us"):
+            numbers.drop(name)
+        numbers.put("first_us", result.first or result.current, result.line)
     if warmup is not None:
         numbers.put("warmup_count", warmup.count, warmup.line)
         numbers.put("first_us", warmup.first or warmup.current, warmup.line)
