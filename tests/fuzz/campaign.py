@@ -38,11 +38,13 @@ def run_campaign(
     *,
     workers: int = 1,
     first: int = 0,
+    module: str = "tests.fuzz.worker",
     on_progress: Callable[[Outcome], None] = lambda _: None,
 ) -> Outcome:
     """Reads mutants `first` to `first + count` of `seed` in processes of their own.
 
-    A process that dies is a finding; another one goes on after the file that ended it.
+    A process that dies is a finding; another one goes on after the file that ended it. `module`
+    is what each process runs.
     """
     outcome, lock = Outcome(), threading.Lock()
     chunks: SimpleQueue[tuple[int, int]] = SimpleQueue()
@@ -57,7 +59,7 @@ def run_campaign(
                 except Empty:
                     return
                 while start < stop:
-                    start = _read(seed, start, stop, Path(folder), outcome, lock)
+                    start = _read(module, seed, start, stop, Path(folder), outcome, lock)
                 on_progress(outcome)
 
     threads = [threading.Thread(target=work) for _ in range(workers)]
@@ -71,38 +73,47 @@ def run_campaign(
 
 
 def _read(
-    seed: int, start: int, stop: int, folder: Path, outcome: Outcome, lock: threading.Lock
+    module: str,
+    seed: int,
+    start: int,
+    stop: int,
+    folder: Path,
+    outcome: Outcome,
+    lock: threading.Lock,
 ) -> int:
     """One process; the number to go on with."""
     at = folder / "at"
     at.write_bytes(start.to_bytes(8, "little"))
-    argv = [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(start), str(stop), str(folder)]
+    words = [str(seed), str(start), str(stop), str(folder)]
+    argv = [sys.executable, "-m", module, *words]
     try:
         ended = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=CHUNK_SECONDS)
-        code, words = ended.returncode, ended.stderr.decode("utf-8", "replace")[-2000:]
+        code, said = ended.returncode, ended.stderr.decode("utf-8", "replace")[-2000:]
     except subprocess.TimeoutExpired:
-        code, words = -1, f"no end after {CHUNK_SECONDS:.0f} s"
+        code, said = -1, f"no end after {CHUNK_SECONDS:.0f} s"
     here: int = unpack("<Q", at.read_bytes()[:8])[0]
     if code not in (0, TOO_LARGE):
         with lock:
-            outcome.findings.append((here, "crash", f"exit code {code}: {words}"))
+            # A second death at the same file confirms the first.
+            if (here, "crash") not in {(number, kind) for number, kind, _ in outcome.findings}:
+                outcome.findings.append((here, "crash", f"exit code {code}: {said}"))
         if here == start:
             with lock:
                 outcome.read += 1
             return start + 1
         # What it had counted died with it, so the files before are read again.
         while start < here:
-            start = _read(seed, start, here, folder, outcome, lock)
+            start = _read(module, seed, start, here, folder, outcome, lock)
         return start
-    said = json.loads(ended.stdout)
+    found = json.loads(ended.stdout)
     with lock:
-        outcome.read += said["read"]
-        outcome.longest = max(outcome.longest, said["longest"])
-        outcome.peak_bytes = max(outcome.peak_bytes, said["peak"])
-        outcome.accepted += said["accepted"]
-        outcome.findings += [(number, kind, text) for number, kind, text in said["findings"]]
-        outcome.reasons.update(said["reasons"])
-    return start + int(said["read"])
+        outcome.read += found["read"]
+        outcome.longest = max(outcome.longest, found["longest"])
+        outcome.peak_bytes = max(outcome.peak_bytes, found["peak"])
+        outcome.accepted += found["accepted"]
+        outcome.findings += [(number, kind, text) for number, kind, text in found["findings"]]
+        outcome.reasons.update(found["reasons"])
+    return start + int(found["read"])
 
 
 def _memory_folder() -> str | None:

@@ -42,9 +42,13 @@ class EngineBench:
         self.work = folder / "work"
 
     def run(self, data: bytes, backend: Backend) -> Trial:
-        """One child that loads `data` and runs it once."""
+        """One child that loads `data`, which the reader accepts, and runs it once."""
         self.path.write_bytes(data)
-        facts = read_model(self.path)
+        return self.run_as(read_model(self.path), data, backend)
+
+    def run_as(self, facts: ModelFacts, data: bytes, backend: Backend) -> Trial:
+        """As `run`, for a file that is believed to be another one."""
+        self.path.write_bytes(data)
         bench = Bench(
             device=self.device,
             model=facts,

@@ -11,6 +11,7 @@ import sys
 import time
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
@@ -122,5 +123,10 @@ def main(seed: int, start: int, stop: int, folder: Path) -> int:
     return code
 
 
+def words(argv: Sequence[str]) -> tuple[int, int, int, Path]:
+    """What `main` is given, from a command line."""
+    return int(argv[1]), int(argv[2]), int(argv[3]), Path(argv[4])
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    sys.exit(main(*words(sys.argv)))
