@@ -13,7 +13,7 @@ import msgspec
 
 from bokehbench.analysis.intervals import student_quantile
 from bokehbench.analysis.latency import MIN_PROCESSES, timed_ok
-from bokehbench.analysis.ranktest import RankTest, rank_sum, without_trend
+from bokehbench.analysis.ranktest import RankTest, is_exact, rank_sum, without_trend
 from bokehbench.facts import Evidence, Record
 
 ALPHA = 0.05
@@ -32,10 +32,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     `ratio` is the Hodges-Lehmann estimate, `interval` its confidence interval at `level` (None
     where so few processes have none). `p_slower` and `p_faster` are one-sided p-values of
-    an exact permutation of processes; `paired` says that the two ran side by side, so that a trend
-    that both share was taken out first. `bootstrap_share_slower` is the share of bootstrap ratios
-    above 1: a description, not a probability that the second is slower. `minimum_detectable` is the
-    ratio that 80 % of such comparisons would find at the 5 % level, with this noise and counts.
+    a permutation of processes (`exact`: all were counted, not approximated); `paired` says that the
+    two ran side by side, so that a trend that both share was taken out first.
+    `bootstrap_share_slower` is the share of bootstrap ratios above 1: a description, not a
+    probability that the second is slower. `minimum_detectable` is the ratio that 80 % of such
+    comparisons would find at the 5 % level, with this noise and counts.
     """
 
     first: str
@@ -53,6 +54,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap_share_slower: float
     minimum_detectable: float
     outcome: Outcome
+    exact: bool = True
     warnings: tuple[str, ...] = ()
 
 
@@ -82,11 +84,19 @@ def likeness(evidence: Evidence) -> dict[str, str]:
         "precision": evidence.precision,
         "threads": str(evidence.threads),
         "core mask": f"{evidence.core_mask:x}",
-        "GPU options": str(msgspec.to_builtins(evidence.gpu)),
+        "GPU options": _gpu_options(evidence),
         "input shape": "x".join(map(str, evidence.timing_shape)),
         "warm-ups": str(protocol.warmups),
         "runs": str(protocol.runs),
     }
+
+
+def _gpu_options(evidence: Evidence) -> str:
+    """In words; no other backend reads them, so nothing else can differ in them."""
+    if evidence.backend != "gpu":
+        return "not used"
+    options = msgspec.to_builtins(evidence.gpu)
+    return " ".join(f"{key}={value}" for key, value in options.items())
 
 
 def differing(
@@ -112,6 +122,7 @@ def compare_records(
     Raises:
         Unlike: they differ in something else; the exception names it.
         TooFew: one has fewer than five processes that succeeded.
+        ValueError: a time is not above zero.
     """
     if keys := differing(first.evidence, second.evidence, allowed):
         raise Unlike(keys)
@@ -161,7 +172,7 @@ def compare(
             raise TooFew(
                 f"{who}: {len(values)} processes; a comparison needs {MIN_PROCESSES}, better 10"
             )
-    logs = [_logs(values) for values in (first, second)]
+    logs = [_logs(*side) for side in zip(names, (first, second), strict=True)]
     if paired:
         logs = list(without_trend(*logs))
     test = rank_sum(logs[0], logs[1], level)
@@ -184,6 +195,7 @@ def compare(
         bootstrap_share_slower=_share_slower(first, second, paired),
         minimum_detectable=minimum_detectable(logs[0], logs[1]),
         outcome=_outcome(test),
+        exact=is_exact(len(first), len(second)),
         warnings=warnings,
     )
 
@@ -208,8 +220,10 @@ def minimum_detectable(first: Sequence[float], second: Sequence[float]) -> float
 
 
 def runs_side_by_side(first: Evidence, second: Evidence) -> bool:
-    """Whether the n-th processes of two Records ran in one round of one run, none missing."""
+    """Whether the n-th processes of two Records ran in one round of one device, none missing."""
     if first.run_id != second.run_id or first.record_id == second.record_id:
+        return False
+    if first.device.device_id != second.device.device_id:
         return False
     counts = [len(evidence.trials) for evidence in (first, second)]
     whole = all(len(timed_ok(e.trials)) == len(e.trials) for e in (first, second))
@@ -243,7 +257,7 @@ def _share_slower(first: Sequence[float], second: Sequence[float], paired: bool)
     return above / RESAMPLES
 
 
-def _logs(values: Sequence[float]) -> list[float]:
+def _logs(who: str, values: Sequence[float]) -> list[float]:
     if not all(math.isfinite(value) and value > 0 for value in values):
-        raise ValueError("a time has to be above zero")
+        raise ValueError(f"{who}: a time that is not above zero; measure again")
     return [math.log(value) for value in values]

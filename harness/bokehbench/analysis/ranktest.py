@@ -1,18 +1,24 @@
 """Exact rank tests over processes: are these slower than those, and by which factor.
 
 Wilcoxon's rank-sum test as a permutation test: the null distribution counts every way in which
-the processes could have been dealt to the two sides. No normal approximation, no distribution of
-the noise is assumed. The interval is that of Hodges and Lehmann, from the same distribution.
+the processes could have been dealt to the two sides. No distribution of the noise is assumed. The
+interval is that of Hodges and Lehmann, from the same distribution. Beyond EXACT_PROCESSES, where
+counting takes seconds to hours, the normal approximation with its corrections for ties and
+continuity stands for it: with 50 on each side it is off by 0.0002.
 """
 
 import math
 import statistics
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 TREND_ROUNDS = 8
+
+EXACT_PROCESSES = 100
+"""Of both sides together."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,7 @@ def rank_sum(first: Sequence[float], second: Sequence[float], level: float = 0.9
         raise ValueError("a rank test needs processes on both sides")
     ranks = doubled_midranks([*first, *second])
     observed = sum(ranks[len(first) :])
-    counts, total = _rank_sum_counts(tuple(sorted(ranks)), len(second))
-    p_greater = sum(count for value, count in counts if value >= observed) / total
-    p_less = sum(count for value, count in counts if value <= observed) / total
+    p_greater, p_less = _tails(ranks, len(second), observed)
     differences = sorted(b - a for b in second for a in first)
     interval, achieved = _interval(
         differences, _u_tail(len(first), len(second)), level, len(differences)
@@ -122,23 +126,60 @@ def doubled_midranks(values: Sequence[float]) -> list[int]:
     return ranks
 
 
+def is_exact(first: int, second: int) -> bool:
+    """Whether the p-values of so many processes are counted, not approximated."""
+    return first + second <= EXACT_PROCESSES
+
+
+def _tails(ranks: Sequence[int], chosen: int, observed: int) -> tuple[float, float]:
+    """P(sum >= observed) and P(sum <= observed) of doubled ranks, if the labels meant nothing."""
+    others = len(ranks) - chosen
+    if is_exact(others, chosen):
+        counts, total = _rank_sum_counts(tuple(sorted(ranks)), chosen)
+        greater = sum(count for value, count in counts if value >= observed) / total
+        return greater, sum(count for value, count in counts if value <= observed) / total
+    count = len(ranks)
+    ties = math.fsum(size**3 - size for size in Counter(ranks).values()) / (count * (count - 1))
+    # Doubled ranks have four times the variance, and steps of two.
+    deviation = 2 * math.sqrt(others * chosen / 12 * (count + 1 - ties))
+    if deviation == 0:
+        return 1.0, 1.0
+    away = observed - chosen * (count + 1)
+    normal = statistics.NormalDist(0, deviation)
+    return normal.cdf(1 - away), normal.cdf(1 + away)
+
+
 @lru_cache(maxsize=256)
 def _rank_sum_counts(
     ranks: tuple[int, ...], chosen: int
 ) -> tuple[tuple[tuple[int, int], ...], int]:
-    """How many choices of `chosen` ranks have each sum, and how many choices there are."""
-    ways: list[dict[int, int]] = [{0: 1}, *({} for _ in range(chosen))]
+    """How many choices of `chosen` ranks have each sum, and how many choices there are.
+
+    The counts of one size are the digits of one large number, so that a rank is added to all sums
+    at once by shifting it.
+    """
+    count = len(ranks)
+    digit_bytes = count // 8 + 1  # no count is above 2^count
+    ways = [1] + [0] * chosen
     for number, rank in enumerate(ranks):
         for size in range(min(number, chosen - 1), -1, -1):
-            above = ways[size + 1]
-            for value, count in ways[size].items():
-                above[value + rank] = above.get(value + rank, 0) + count
-    return tuple(sorted(ways[chosen].items())), math.comb(len(ranks), chosen)
+            ways[size + 1] += ways[size] << 8 * digit_bytes * rank
+    length = sum(ranks) + 1
+    digits = ways[chosen].to_bytes(length * digit_bytes, "little")
+    counts = (
+        (value, int.from_bytes(digits[value * digit_bytes : (value + 1) * digit_bytes], "little"))
+        for value in range(length)
+    )
+    return tuple((value, ways) for value, ways in counts if ways), math.comb(count, chosen)
 
 
 @lru_cache(maxsize=256)
 def _u_tail(first: int, second: int) -> tuple[float, ...]:
     """P(U <= k) of the Mann-Whitney statistic without ties, for k = 0, 1, ..."""
+    if not is_exact(first, second):
+        middle = first * second / 2
+        normal = statistics.NormalDist(middle, math.sqrt(middle * (first + second + 1) / 6))
+        return tuple(normal.cdf(k + 0.5) for k in range(math.ceil(middle)))
     ranks = tuple(range(1, first + second + 1))
     counts, total = _rank_sum_counts(ranks, second)
     return _cumulated(counts, total)

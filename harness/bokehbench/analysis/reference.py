@@ -16,7 +16,7 @@ MIN_PROCESSES = 3
 
 
 def reference_ratio(before: Sequence[float], after: Sequence[float]) -> tuple[float, float] | None:
-    """(after / before, what counts as throttled), or None with fewer than three on a side.
+    """(after / before, what counts as throttled), or None with fewer than three times on a side.
 
     The bound is the larger of 1.10 and the 99 % bound of the ratio under the workload's own
     noise: the pooled spread of the logarithms of both groups, with Student's quantile. Medians
@@ -26,7 +26,7 @@ def reference_ratio(before: Sequence[float], after: Sequence[float]) -> tuple[fl
     Args:
         before, after: medians of reference processes in milliseconds.
     """
-    if min(len(before), len(after)) < MIN_PROCESSES:
+    if min(len(before), len(after)) < MIN_PROCESSES or min(*before, *after) <= 0:
         return None
     logs = [[math.log(value) for value in values] for values in (before, after)]
     degrees = len(before) + len(after) - 2

@@ -1,4 +1,9 @@
-"""What the samples of a process look like: outliers, drift, two modes, and a long run's curve."""
+"""What the samples of a process look like: outliers, drift, two modes, and a long run's curve.
+
+A time that is not above zero is no time: a clock jumped, or somebody edited a file. What takes
+ratios or logarithms then says what it says of too few samples; that such a run is implausible is
+a finding of its own.
+"""
 
 import math
 import statistics
@@ -36,7 +41,9 @@ def drift(processes: Sequence[Sequence[int]]) -> float:
     The median over processes of (median of the last third / median of the first third), or 1.0
     where processes don't agree on a direction or have fewer than 9 samples.
     """
-    ratios = [_last_over_first(samples) for samples in processes if len(samples) >= 9]
+    ratios = [
+        _last_over_first(samples) for samples in processes if len(samples) >= 9 and min(samples) > 0
+    ]
     if not ratios:
         return 1.0
     middle = statistics.median(ratios)
@@ -54,6 +61,7 @@ def two_modes(processes: Sequence[Sequence[int]]) -> tuple[float, float]:
     values = sorted(
         math.log(sample / middle)
         for samples in processes
+        if samples and min(samples) > 0
         for middle in [statistics.median(samples)]
         for sample in samples
     )
@@ -83,13 +91,13 @@ def two_modes(processes: Sequence[Sequence[int]]) -> tuple[float, float]:
 
 
 def sustained_curve(samples: Sequence[int]) -> Sustained | None:
-    """Latency over the time of one long process; None for fewer than two samples.
+    """Latency over the time of one long process; None for fewer than two times above zero.
 
     Time is the sum of the runs, so pauses between them don't count. `first_ms` and `last_ms` are
     the medians over the first and the last tenth of the time; the sustained score is their
     ratio, 1 for a device that keeps its speed.
     """
-    if len(samples) < 2:
+    if len(samples) < 2 or min(samples) <= 0:
         return None
     ends: list[float] = []
     elapsed = 0.0

@@ -46,7 +46,8 @@ def command(
     """Compare two records: ids, names or labels (the newest record counts).
 
     The ratio is the second's time over the first's. Unlike records are refused. To
-    compare two models, `bokehbench run --against` measures both side by side.
+    compare two models, `bokehbench run --against` measures both side by side. Exit code 1 says
+    that one of the records is invalid.
     """
     from bokehbench.derive import derive
     from bokehbench.store import open_store
@@ -63,21 +64,19 @@ def command(
             sink.write(to_json(comparison_json(found)))
         if sink is None or not sink.is_screen:
             click.echo(describe(found))
-    return 0
+    return int(any(record.derived.status == "invalid" for record in records))
 
 
 def compared(first: "Record", second: "Record", allowed: tuple[str, ...] = ()) -> "Comparison":
     """The comparison of two records.
 
     Raises:
-        UsageError: they are unlike, one has too few processes, or `allowed` names no setting.
+        UsageError: they are unlike, one has too few processes or a time that is none, or
+            `allowed` names no setting.
     """
-    from bokehbench.analysis.compare import TooFew, Unlike, compare_records, likeness
+    from bokehbench.analysis.compare import TooFew, Unlike, compare_records
 
-    known = likeness(first.evidence)
-    for key in allowed:
-        if key not in known:
-            raise UsageError(f"--allow {key}: no such setting; there are {', '.join(known)}")
+    see_allowed(first, allowed)
     if first.record_id == second.record_id:
         raise UsageError(f"{first.record_id}: both words mean this one record")
     try:
@@ -88,8 +87,22 @@ def compared(first: "Record", second: "Record", allowed: tuple[str, ...] = ()) -
             f"{first.record_id} and {second.record_id} are unlike in {', '.join(parts)}; "
             "measure them alike, or name what is compared with --allow"
         ) from error
-    except TooFew as error:
+    except (TooFew, ValueError) as error:
         raise UsageError(str(error)) from error
+
+
+def see_allowed(record: "Record", allowed: tuple[str, ...]) -> None:
+    """See that there are such settings.
+
+    Raises:
+        UsageError: there is one that is none.
+    """
+    from bokehbench.analysis.compare import likeness
+
+    known = likeness(record.evidence)
+    for key in allowed:
+        if key not in known:
+            raise UsageError(f"--allow {key}: no such setting; there are {', '.join(known)}")
 
 
 def comparison_json(found: "Comparison") -> dict[str, object]:
@@ -106,13 +119,14 @@ def describe(found: "Comparison") -> str:
         low, high = found.interval
         interval = f"{found.level:.1%} interval {low:.4f} to {high:.4f}"
     how = "side by side" if found.paired else "as independent processes"
+    test = "exact permutation" if found.exact else "permutation, by its normal approximation,"
     lines = [
         f"{clean(found.first)}: {found.first_median_ms:.3f} ms, {found.first_processes} processes",
         f"{clean(found.second)}: {found.second_median_ms:.3f} ms, "
         f"{found.second_processes} processes, {how}",
         f"ratio {found.ratio:.4f} ({interval})",
         f"{found.outcome}: p {found.p_slower:.4f} for slower, {found.p_faster:.4f} for faster "
-        "(exact permutation of processes)",
+        f"({test} of processes)",
         f"share of bootstrap ratios above 1: {found.bootstrap_share_slower:.1%}",
         f"a slowdown of {found.minimum_detectable - 1:.2%} would be found in 80 % of such "
         "comparisons",

@@ -6,7 +6,8 @@ import click
 
 from bokehbench.cli.measure import json_sink, summary
 from bokehbench.cli.options import store_option
-from bokehbench.cli.output import to_json
+from bokehbench.cli.output import note, to_json
+from bokehbench.cli.select import by_todays_rules
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ REPLAY_FORMAT = "bokehbench-replay/1"
 def command(record: str, store: str | None, update: bool, json_target: str | None) -> int:
     """Rebuild every derived value of a RECORD, and say what differs under today's rules.
 
-    Raw event streams and logs that were kept are parsed again and compared with the evidence. The
-    seal is checked first: a record that was altered is refused.
+    Raw event streams that were kept are parsed again and compared with the evidence; exit code 1
+    says that one is unlike it. The seal is checked first: a record that was altered is refused.
     """
     from bokehbench.derive import derive
     from bokehbench.session.replay import reparse
@@ -35,11 +36,13 @@ def command(record: str, store: str | None, update: bool, json_target: str | Non
         open_store(store, readonly=not update, derive=derive) as opened,
     ):
         stored = opened.get(record)
-        score_backend = stored.derived.score_backend or "gpu"
-        now = derive(stored.evidence, score_backend=score_backend)
+        fresh = by_todays_rules(stored)
+        now = fresh.derived
         changes = differences(stored.derived, now)
-        parsed, unlike = reparse(stored.evidence, opened.get_blob)
-        if update and stored.seal is not None:
+        parsed, unlike = reparse(stored.evidence, opened.find_blob)
+        if update and stored.seal is None:
+            note(f"{stored.record_id}: not finished, so nothing was stored; resume its run")
+        elif update:
             opened.update_derived(stored.record_id, now)
         if sink is not None:
             sink.write(
@@ -58,9 +61,7 @@ def command(record: str, store: str | None, update: bool, json_target: str | Non
                 )
             )
         if sink is None or not sink.is_screen:
-            click.echo(
-                summary(type(stored)(evidence=stored.evidence, seal=stored.seal, derived=now))
-            )
+            click.echo(summary(fresh))
             _tell(stored.derived.rules, now.rules, changes, parsed, unlike)
     return 1 if unlike else 0
 

@@ -262,10 +262,21 @@ class Store:
         Raises:
             StoreError: they aren't there, or what is there has another sha256.
         """
+        data = self.find_blob(sha256)
+        if data is None:
+            raise StoreError(f"{self.name}: there is no blob {sha256}: import it with its record")
+        return data
+
+    def find_blob(self, sha256: str) -> bytes | None:
+        """The bytes of that sha256, or None where this store has none.
+
+        Raises:
+            StoreError: what is there has another sha256.
+        """
         with self._db.transaction(write=False):
             packed = blobs.get_packed(self._db, sha256)
         if packed is None:
-            raise StoreError(f"{self.name}: there is no blob {sha256}: import it with its record")
+            return None
         data = blobs.unpack(packed, sha256)
         if data is None:
             raise StoreError(
