@@ -135,6 +135,7 @@ def test_start_sets_where_libraries_are_and_keeps_what_was_set(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = ["/a:/b", "sh", "-c", 'echo "$LD_LIBRARY_PATH"']
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     assert start(device, shown).stdout == b"/a:/b\n"
     monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib")
     assert start(device, shown).stdout == b"/a:/b:/usr/lib\n"

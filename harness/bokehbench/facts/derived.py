@@ -27,7 +27,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Latency of one Record in milliseconds; None where the samples do not carry the number.
 
     `median_ms` is the median of process medians, `ci95_ms` its confidence interval
-    (from 5 processes on) at `ci_level`, `p90_ms` the early-stopping estimate, which needs 64 samples.
+    (from 5 processes on) at `ci_level`, `p90_ms` the early-stopping estimate of 64 samples or more.
     A process that told only aggregates (`aggregated_runs` of them in all) enters by its own median,
     or where it told none by its average (`averaged_processes`), and has no samples.
     `first_ms` and `load_ms` are medians over processes of the first run and of the load; a GPU's
