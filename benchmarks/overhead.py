@@ -28,7 +28,7 @@ def program() -> str:
 def run_overhead(folder: Path) -> float:
     """Wall time of a one-process run less the life of its runner, in seconds."""
     words = [program(), "run", "--device", "local", str(EXAMPLES / "tiny_unet.tflite")]
-    words += ["--backend", "xnnpack", "--processes", "1", "--runs", "5", "--warmups", "1"]
+    words += ["--backend", "xnnpack", "--quick", "--runs", "5", "--warmups", "1"]
     words += ["--json", "-", "--store", str(folder / "store.sqlite3")]
     begin = time.perf_counter()
     out = subprocess.run(words, check=True, capture_output=True).stdout

@@ -73,7 +73,7 @@ def peer_seconds(litert: Path, variables: Mapping[str, str]) -> float:
 def our_seconds(serial: str, server: AdbServer, variables: Mapping[str, str], store: Path) -> float:
     """Wall time of `bokehbench run` less the life of its runner."""
     words = [program(), "run", "--device", serial, "--adb-server", f"127.0.0.1:{server.port}"]
-    words += [str(MODEL), "--backend", "xnnpack", "--processes", "1", "--runs", "1"]
+    words += [str(MODEL), "--backend", "xnnpack", "--quick", "--runs", "1"]
     words += ["--warmups", "0", "--json", "-", "--store", str(store)]
     begin = time.perf_counter()
     out = subprocess.run(words, env=dict(variables), check=True, capture_output=True).stdout

@@ -77,7 +77,7 @@ def runner_ms(model: Path, threads: int, warmups: int, runs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "bokehbench", "run", "--device", "local", str(model)]
         words += ["--backend", "xnnpack", "--threads", str(threads), "--warmups", str(warmups)]
-        words += ["--runs", str(runs), "--processes", "1", "--json", "-"]
+        words += ["--runs", str(runs), "--quick", "--json", "-"]
         words += ["--store", f"{folder}/store.sqlite3"]
         out = subprocess.run(words, check=True, capture_output=True).stdout
     return float(json.loads(out)["records"][0]["latency"]["median_ms"])
