@@ -203,7 +203,7 @@ def test_score_backend_on_the_cpu() -> None:
     assert _cell(on_gpu, "score").value == pytest.approx(2**44 / (2**34.5 * 10))
     assert _cell(on_gpu, "psnr").text == "22.00"
     with pytest.raises(UsageError, match="use one of gpu, xnnpack, cpu"):
-        build_table(records, score_backend="npu")  # type: ignore[arg-type]
+        build_table(records, score_backend="tpu")  # type: ignore[arg-type]
 
 
 def test_score_never_joins_two_records() -> None:
