@@ -1,6 +1,6 @@
 """The adb transports beside the `adb` program, on one real adbd in one run.
 
-    python benchmarks/transport.py [--mb 200] [--rounds 9] [--trips 300] [--adb PROGRAM]
+    python benchmarks/transport.py [--mb 200] [--rounds 15] [--trips 300] [--adb PROGRAM]
 
 Run a small program, and push and pull one random file, all clients taking turns. Prints medians,
 and medians of each client's time as a part of adb's in the same turn; ends with 1 when a goal is
@@ -10,6 +10,7 @@ the adbutils package or the one on PATH.
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -99,10 +100,12 @@ def seconds_of(work: Callable[[], None]) -> float:
 
 
 def turns(names: Sequence[str], rounds: int) -> Iterator[str]:
-    """Names taking turns, each first as often as the others."""
-    for number in range(rounds):
-        shift = number % len(names)
-        yield from (*names[shift:], *names[:shift])
+    """Names taking turns in an order drawn anew: what one leaves to the next falls on all alike."""
+    order = list(names)
+    draw = random.Random(1)
+    for _ in range(rounds):
+        draw.shuffle(order)
+        yield from order
 
 
 def measure_trips(works: dict[str, Callable[[], None]], rounds: int) -> Seconds:
@@ -178,7 +181,7 @@ def main() -> int:
     """Measure on a device of the rig; 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mb", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--trips", type=int, default=300)
     parser.add_argument("--adb", help="the adb program; found by itself when not given")
     words = parser.parse_args()
