@@ -299,7 +299,8 @@ def test_two_precisions_of_the_gpu_are_two_rows() -> None:
 
 def test_other_accelerators_have_columns_of_their_own() -> None:
     other: Any = "nnapi"
-    trials = [make_trial(other, index=i, ms=7, report=make_report(other)) for i in range(5)]
+    told = make_report(other, delegated_nodes=31)
+    trials = [make_trial(other, index=i, ms=7, report=told) for i in range(5)]
     records = [
         quick_record("gpu", label="a", psnr=22.0),
         quick_record(other, label="a", trials=trials),
