@@ -13,8 +13,9 @@ from bokehbench.analysis.percentile import overlatency, p90
 from bokehbench.analysis.reference import reference_ratio
 from bokehbench.analysis.shape import drift, sustained_curve, two_modes
 from bokehbench.analysis.verdict.rules import MODES_DISTANCE
+from bokehbench.derive import derive
 from bokehbench.facts import BackendReport, Trial
-from tests.support.evidence import failed_trial, make_trial
+from tests.support.evidence import failed_trial, make_evidence, make_trial
 
 
 def _trial(*invoke_ns: int, warmup_ns: tuple[int, ...] = (), load_ns: int | None = 7) -> Trial:
@@ -202,3 +203,21 @@ def test_reference_bound_is_rarely_crossed_by_noise_alone() -> None:
         assert found is not None
         crossed += found[0] > found[1]
     assert crossed <= 2000 * 0.01 + 15
+
+
+@pytest.mark.parametrize("wrong", [0, -5])
+def test_a_time_that_is_none_spoils_nothing_else(wrong: int) -> None:
+    """An import can hold what no run of ours does: it is implausible, and nothing fails."""
+    bad = make_trial(invoke_ns=(wrong,) * 20)
+    trials = (*(make_trial(index=i) for i in range(4)), bad)
+    evidence = make_evidence(
+        trials=trials,
+        reference_before=(bad,) * 3,
+        reference_after=(bad,) * 3,
+        sustained=(bad,),
+    )
+    derived = derive(evidence)
+    assert derived.status == "invalid"
+    assert "implausible_latency" in derived.reasons
+    assert (derived.latency.reference_ratio, derived.latency.sustained) == (None, None)
+    assert derive(replace(evidence, trials=(bad,) * 5)).status == "invalid"

@@ -8,7 +8,15 @@ from msgspec.structs import replace
 from bokehbench.analysis import RULES
 from bokehbench.analysis.latency import summarize_evidence
 from bokehbench.analysis.verdict import judge
-from bokehbench.facts import Conditions, Evidence, ImageScore, OutputReport, Trial
+from bokehbench.facts import (
+    Conditions,
+    ConditionSeries,
+    Evidence,
+    ImageScore,
+    OutputReport,
+    ReferenceWorkload,
+    Trial,
+)
 from tests.support.evidence import make_device, make_evidence, make_report, make_trial, make_trials
 
 
@@ -61,6 +69,16 @@ def gpu(*reports: dict[str, Any]) -> tuple[Trial, ...]:
 def fastest(ms: float) -> tuple[Trial, ...]:
     output = OutputReport(sha256="0" * 64, shape=(1, 1024, 1024, 3), dtype="f32", nonfinite=0)
     return tuple(replace(trial, output=output) for trial in make_trials(ms=ms))
+
+
+def with_references(before: int, after: int) -> dict[str, Any]:
+    """A run whose protocol wants three processes of the reference workload on each side."""
+    protocol = replace(make_evidence().protocol, reference=ReferenceWorkload(processes=3))
+    return {
+        "protocol": protocol,
+        "reference_before": references(*[10.0] * before),
+        "reference_after": references(*[10.0] * after),
+    }
 
 
 RAMP = [20 + step * 0.05 for step in range(24)]
@@ -199,6 +217,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"protocol": replace(make_evidence().protocol, ranked=False)},
         {"protocol": replace(make_evidence().protocol, ranked=True)},
     ),
+    ("incomplete", with_references(3, 2), with_references(3, 3)),
+    ("incomplete", with_references(0, 0), {"reference_before": ()}),
 ]
 
 
@@ -219,3 +239,33 @@ def test_what_is_unknown_is_no_finding() -> None:
 
 def test_every_rule_says_when_it_applies() -> None:
     assert all(rule.threshold for rule in RULES.values())
+
+
+SILENT = {"fully_accelerated": None, "delegated_nodes": None}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "loads", "said"),
+    [
+        (2.0, (0.0, None, 0.0), "its load stayed at 0 % in all 5 whose load was sampled"),
+        (2.0, (0.0, 41.0, 0.0), "its load reached 41 %, which does not say for whom"),
+        (1.9, (0.0, 0.0, 0.0), ""),
+        (2.0, (None, None, None), ""),
+        (2.0, (), ""),
+    ],
+)
+def test_the_load_of_a_gpu_that_nobody_proved(
+    seconds: float, loads: tuple[float | None, ...], said: str
+) -> None:
+    series = ConditionSeries(times_ns=(0, 10**9, round(seconds * 1e9)), gpu_load_percent=loads)
+    trials = tuple(replace(trial, series=series) for trial in gpu(*[SILENT] * 5))
+    evidence = make_evidence(backend="gpu", trials=trials)
+    [finding] = judge(evidence, summarize_evidence(evidence), None)
+    start = "5 processes did not report any operator on the GPU"
+    assert (finding.code, finding.message) == (
+        "no_gpu_proof",
+        f"{start}; {said}" if said else start,
+    )
+    # Where the engine gives counts, its load is nobody's argument.
+    proven = tuple(replace(trial, series=series) for trial in gpu(*[{}] * 5))
+    assert codes(make_evidence(backend="gpu", trials=proven)) == set()

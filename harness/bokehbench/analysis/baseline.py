@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bokehbench.analysis.compare import likeness
+from bokehbench.analysis.latency import MIN_PROCESSES
 from bokehbench.errors import UsageError
 from bokehbench.facts import Record
 
@@ -126,11 +127,14 @@ def parse(text: str, name: str) -> Baseline:
         raise UsageError(f"{name}: has the format {baseline.format!r}, not {BASELINE_FORMAT!r}")
     for entry in baseline.entries:
         for run in entry.runs:
+            where = f"{name}: {entry.name} on {entry.backend}, run {run.run_id}"
             # A comparison with NaN is false, so NaN is refused too.
             if not all(0 < value < float("inf") for value in run.process_medians_ms):
+                raise UsageError(f"{where}: a time that is not above zero; take that run out")
+            if len(run.process_medians_ms) < MIN_PROCESSES:
                 raise UsageError(
-                    f"{name}: {entry.name} on {entry.backend}, run {run.run_id}: a time that is "
-                    "not above zero"
+                    f"{where}: {len(run.process_medians_ms)} processes, and the gate needs "
+                    f"{MIN_PROCESSES}; take that run out"
                 )
     return baseline
 

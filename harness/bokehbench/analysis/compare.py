@@ -84,15 +84,15 @@ def likeness(evidence: Evidence) -> dict[str, str]:
         "precision": evidence.precision,
         "threads": str(evidence.threads),
         "core mask": f"{evidence.core_mask:x}",
-        "GPU options": _gpu_options(evidence),
+        "GPU options": gpu_options(evidence),
         "input shape": "x".join(map(str, evidence.timing_shape)),
         "warm-ups": str(protocol.warmups),
         "runs": str(protocol.runs),
     }
 
 
-def _gpu_options(evidence: Evidence) -> str:
-    """In words; no other backend reads them, so nothing else can differ in them."""
+def gpu_options(evidence: Evidence) -> str:
+    """What a GPU delegate was told, in words; no other backend reads it."""
     if evidence.backend != "gpu":
         return "not used"
     options = msgspec.to_builtins(evidence.gpu)

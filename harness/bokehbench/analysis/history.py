@@ -1,10 +1,12 @@
 """How a model's latency went from run to run, with what changed in between."""
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
+from bokehbench.analysis.compare import gpu_options
 from bokehbench.facts import Record
 
 
@@ -49,6 +51,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
             references.setdefault(_kind(record), []).append(value)
     last: dict[tuple[str, ...], Record] = {}
     rows = []
+    shown = _device_names(ordered)
     for record in ordered:
         evidence, latency = record.evidence, record.derived.latency
         unit = (evidence.device.device_id, evidence.backend, evidence.precision)
@@ -65,7 +68,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
                 name=evidence.label or evidence.model.name,
                 model_sha256=evidence.model.sha256,
                 device_id=evidence.device.device_id,
-                device=evidence.device.model or evidence.device.device_id,
+                device=shown[evidence.device.device_id],
                 backend=evidence.backend,
                 precision=evidence.precision,
                 status=record.derived.status,
@@ -84,6 +87,16 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
         )
         last[unit] = record
     return rows
+
+
+def _device_names(records: Sequence[Record]) -> dict[str, str]:
+    """Device id -> its model, with the id behind it where several units are of that model."""
+    models = {r.evidence.device.device_id: r.evidence.device.model or "" for r in records}
+    several = {model for model, count in Counter(models.values()).items() if count > 1}
+    return {
+        unit: f"{model} ({unit})" if model in several and model else model or unit
+        for unit, model in models.items()
+    }
 
 
 def _kind(record: Record) -> tuple[str, ...]:
@@ -117,6 +130,8 @@ def _versions(record: Record) -> dict[str, str]:
         "runner": evidence.runner.sha256[:12],
         "launch": evidence.launch,
         "threads": str(evidence.threads),
+        "core mask": f"{evidence.core_mask:x}",
+        "GPU options": gpu_options(evidence),
         "input shape": "x".join(map(str, evidence.timing_shape)),
         "protocol": f"{protocol.name} {protocol.processes}x{protocol.runs}",
     }

@@ -4,7 +4,7 @@ Wilcoxon's rank-sum test as a permutation test: the null distribution counts eve
 the processes could have been dealt to the two sides. No distribution of the noise is assumed. The
 interval is that of Hodges and Lehmann, from the same distribution. Beyond EXACT_PROCESSES, where
 counting takes seconds to hours, the normal approximation with its corrections for ties and
-continuity stands for it: with 50 on each side it is off by 0.0002.
+continuity stands for it: with 50 on each side it is off by less than 0.0005.
 """
 
 import math

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from bokehbench.cli.drawing import draw, see_names
 from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import to_json
+from bokehbench.cli.select import by_todays_rules
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
@@ -50,25 +52,21 @@ def command(
     from bokehbench.report.plot import draw_history
     from bokehbench.store import RecordFilter, open_store
 
-    for path in plots:
-        if path.suffix not in (".png", ".svg"):
-            raise UsageError(f"--plot {path}: give a name that ends in .png or .svg")
+    see_names(plots)
     with (
         json_sink(json_target) as sink,
         open_store(store, readonly=True, derive=derive) as opened,
     ):
         which = RecordFilter(model=model, device=device, backend=backend, limit=limit)
-        rows = history([record for record in opened.records(which) if record.seal is not None])
+        records = (record for record in opened.records(which) if record.seal is not None)
+        rows = history([by_todays_rules(record) for record in records])
         if not rows:
             raise UsageError(
                 f"{model}: no finished record in {opened.name}; see `bokehbench records list`"
             )
+    title = f"{rows[-1].name}: {len(rows)} {'record' if len(rows) == 1 else 'records'}"
     for path in plots:
-        try:
-            draw_history(rows, path, f"{rows[-1].name}: {len(rows)} records")
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(f"--plot {path}: can't be drawn: {why}") from error
+        draw(lambda goal: draw_history(rows, goal, title), path)
     if sink is not None:
         sink.write(to_json({"format": HISTORY_FORMAT, "rows": msgspec.to_builtins(rows)}))
     if sink is None or not sink.is_screen:

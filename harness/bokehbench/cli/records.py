@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,9 @@ from bokehbench.cli.options import store_option
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
+
+if TYPE_CHECKING:
+    from bokehbench.facts import Record
 
 
 @click.group("records")
@@ -68,14 +71,33 @@ def list_records(store: str | None, run_id: str | None, limit: int | None, as_js
     "--evidence", "part", type=click.Choice(["events", "log"]), help="Print a trial's raw text."
 )
 @click.option("--trial", type=click.IntRange(0), default=0, help="Which trial, from 0.")
-def show(record: str, store: str | None, as_json: bool, part: str | None, trial: int) -> None:
+@click.option(
+    "--plot",
+    "plots",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Draw its long run (--sustained) with what sensors showed, as .png or .svg.",
+)
+def show(
+    record: str,
+    store: str | None,
+    as_json: bool,
+    part: str | None,
+    trial: int,
+    plots: tuple[Path, ...],
+) -> None:
     """Show one RECORD, named by its id or the beginning of it."""
-    from bokehbench.cli.measure import summary
+    from bokehbench.cli.drawing import draw, see_names
+    from bokehbench.cli.summary import summary
     from bokehbench.derive import derive
     from bokehbench.store import open_store
 
+    see_names(plots)
     with open_store(store, readonly=True, derive=derive) as opened:
         found = opened.get(record)
+        for path in plots:
+            draw(lambda goal: _draw_sustained(found, goal), path)
         if part is None:
             click.echo(to_json(found.to_json()) if as_json else summary(found), nl=not as_json)
             return
@@ -89,6 +111,20 @@ def show(record: str, store: str | None, as_json: bool, part: str | None, trial:
         text = opened.get_blob(sha256).decode("utf-8", "replace")
     # Raw text of a device: line ends stay, every other control character is shown.
     click.echo("\n".join(clean(line) for line in text.splitlines()))
+
+
+def _draw_sustained(record: "Record", path: Path) -> None:
+    from bokehbench.report.plot import draw_sustained
+
+    long = record.derived.latency.sustained
+    if long is None:
+        raise ValueError(
+            f"record {record.record_id} has no long run; measure with --sustained SECONDS"
+        )
+    trial = [trial for trial in record.evidence.sustained if trial.status == "ok"][-1]
+    name = record.evidence.label or record.evidence.model.name
+    title = f"{name} · {record.evidence.backend}: score {long.score:.3f}"
+    draw_sustained(long, trial.series, trial.load_ns or 0, path, title)
 
 
 @command.command("export")

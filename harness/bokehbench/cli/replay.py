@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokehbench.cli.measure import json_sink, summary
+from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import note, to_json
 from bokehbench.cli.select import by_todays_rules
+from bokehbench.cli.summary import summary
 from bokehbench.text import clean
 
 if TYPE_CHECKING:

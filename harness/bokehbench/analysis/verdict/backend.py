@@ -1,6 +1,7 @@
 """Findings about what ran: failures, proof, fallback, outputs that are wrong."""
 
 import math
+from collections.abc import Sequence
 
 from bokehbench.analysis.latency import timed_ok
 from bokehbench.analysis.proof import is_software, ran_there
@@ -11,8 +12,11 @@ from bokehbench.analysis.verdict.reports import (
     succeeded,
 )
 from bokehbench.analysis.verdict.rules import MEMORY_BYTES_PER_SECOND, REFERENCE_PSNR
-from bokehbench.facts import Evidence, Fidelity, Latency
+from bokehbench.facts import Evidence, Fidelity, Latency, Trial
 from bokehbench.facts.trial import CPU_BACKENDS
+
+LOAD_SECONDS = 2.0
+"""Twice a second a load is sampled: a shorter process may have run between two samples."""
 
 
 def trial_failed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
@@ -32,7 +36,25 @@ def no_gpu_proof(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | No
     if not unproven:
         return ""
     where = "the GPU" if evidence.backend == "gpu" else evidence.backend
-    return f"{len(unproven)} processes did not report any operator on {where}"
+    text = f"{len(unproven)} processes did not report any operator on {where}"
+    load = _gpu_load(unproven) if evidence.backend == "gpu" else ""
+    return f"{text}; {load}" if load else text
+
+
+def _gpu_load(trials: Sequence[Trial]) -> str:
+    """What the GPU's load was while processes ran that are long enough to show in it."""
+    seen = []
+    for trial in trials:
+        series = trial.series
+        if series is None or not series.times_ns or series.times_ns[-1] < LOAD_SECONDS * 1e9:
+            continue
+        if known := [load for load in series.gpu_load_percent if load is not None]:
+            seen.append(max(known))
+    if not seen:
+        return ""
+    if max(seen) > 0:
+        return f"its load reached {max(seen):.0f} %, which does not say for whom"
+    return f"its load stayed at 0 % in all {len(seen)} whose load was sampled"
 
 
 def fallback(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:

@@ -193,7 +193,8 @@ _RULES = (
     Rule(
         "incomplete",
         "provisional",
-        "the run was cut short, or processes or images failed",
+        "the run was cut short, or processes or images failed, or too many of the reference "
+        "workload to tell of throttling",
         "run again to the end; what was measured is kept",
     ),
     Rule(
