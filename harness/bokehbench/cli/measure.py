@@ -11,6 +11,7 @@ import click
 from bokehbench.cli import INTERRUPTED
 from bokehbench.cli.against import Against, side_by_side
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
+from bokehbench.cli.summary import summary
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def precision_text(pair: "PrecisionPair") -> str:
 
     def apart(largest: float | None, psnr: float | None) -> str:
         if largest is None:
-            return "not compared (give --dataset)"
+            return "not compared (needs --dataset)"
         return f"up to {largest:g} of 255" + (f", {psnr:.1f} dB" if psnr is not None else "")
 
     ratio = f"{pair.latency_ratio:.3f}x the time" if pair.latency_ratio is not None else "no time"
@@ -171,28 +172,6 @@ def _keep(outcome: "FleetOutcome") -> None:
         note(f"records kept in {path}; `bokehbench records import {path}` stores them")
     else:
         note("no folder could be written: the records are only in what was printed")
-
-
-def summary(record: "Record") -> str:
-    """One Record in a few lines: the number, how sure it is, and what is wrong with it."""
-    evidence, derived = record.evidence, record.derived
-    latency = derived.latency
-    head = f"{clean(evidence.label or evidence.model.name)} · {evidence.backend}"
-    lines = [f"{head}: {derived.status}  (record {record.record_id})"]
-    if latency.median_ms is not None:
-        interval = ""
-        if latency.ci95_ms is not None:
-            low, high = latency.ci95_ms
-            interval = f" [{low:.2f}, {high:.2f}]"
-        peak = max((t.peak_memory_bytes or 0 for t in evidence.trials), default=0)
-        lines.append(
-            f"  median {latency.median_ms:.2f} ms{interval}, first {latency.first_ms or 0:.2f} ms, "
-            f"load {latency.load_ms or 0:.2f} ms, {latency.processes} processes, "
-            f"{latency.samples} samples, peak {peak / 2**20:.0f} MiB"
-        )
-    for finding in derived.findings:
-        lines.append(f"  {finding.code}: {clean(finding.message)}; {clean(finding.advice)}")
-    return "\n".join(lines)
 
 
 def exit_code(outcome: "FleetOutcome", backend: str, code: int) -> int:
