@@ -1,7 +1,15 @@
-"""`run --resume` of a run whose host was killed at its very end."""
+"""`run --resume` of a run whose host was killed, at its very end and before."""
 
+import contextlib
+import json
 import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.command import Command
 
@@ -17,3 +25,84 @@ def test_a_run_that_lacks_only_its_last_word_gets_it(bokehbench: Command, model:
     with sqlite3.connect(bokehbench.store) as store:
         assert store.execute("SELECT state FROM bokehbench_runs").fetchall() == [("done",)]
         assert store.execute("SELECT count(*) FROM bokehbench_records").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("steps", [3, 8, 12])
+def test_a_run_killed_anywhere_is_whole_in_the_end(
+    bokehbench: Command, model: Path, steps: int
+) -> None:
+    """References, timed processes and the long run: each as often as was asked, none twice."""
+    words = ("run", "--device", "local", "--backend", "xnnpack", "--runs", 5, "--warmups", 1)
+    with bokehbench.start(*words, "--sustained", 1, model) as process:
+        run_id = killed_after(process, bokehbench.store, steps)
+    ended = bokehbench("run", "--resume", run_id, "--json", "-")
+    assert ended.code == 0, ended.err
+    [record] = ended.json()["records"]
+    counts = {
+        name: [trial["index"] for trial in record[name]]
+        for name in ("reference_before", "trials", "reference_after", "sustained")
+    }
+    assert counts == {
+        "reference_before": [0, 1, 2],
+        "trials": [0, 1, 2, 3, 4],
+        "reference_after": [0, 1, 2],
+        "sustained": [0],
+    }
+    assert record["latency"]["sustained"]["runs"] > 1
+    # What the long run did to the device says nothing of the timing before it.
+    [after] = [c["at"] for c in record["conditions"] if c["when"] == "after"]
+    assert steps > 11 or after <= record["sustained"][0]["started"]
+
+
+def killed_after(process: "subprocess.Popen[str]", store: Path, steps: int) -> str:
+    """Kill a run as soon as its journal has so many entries; its id."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        if store.exists():
+            with contextlib.suppress(sqlite3.OperationalError), sqlite3.connect(store) as database:
+                [[count]] = database.execute("SELECT count(*) FROM bokehbench_journal")
+                if count >= steps:
+                    process.kill()
+                    [[run_id]] = database.execute("SELECT run_id FROM bokehbench_runs")
+                    return str(run_id)
+        time.sleep(0.02)
+    raise AssertionError("the run did not get that far")
+
+
+def test_a_plan_that_is_another_is_refused(bokehbench: Command, model: Path) -> None:
+    words = ("run", "--device", "local", "--backend", "xnnpack", "--runs", 5, "--warmups", 1)
+    with bokehbench.start(*words, model) as process:
+        run_id = killed_after(process, bokehbench.store, 2)
+
+    def stored(change: Callable[[dict[str, Any]], None]) -> None:
+        with sqlite3.connect(bokehbench.store) as database:
+            [[text]] = database.execute("SELECT request FROM bokehbench_runs")
+            request = json.loads(text)
+            change(request["devices"][0])
+            database.execute("UPDATE bokehbench_runs SET request = ?", [json.dumps(request)])
+
+    stored(lambda device: device.update(backend="all"))
+    ended = bokehbench("run", "--resume", run_id)
+    assert ended.code == 2
+    assert "what would be measured changed since; start a new run" in ended.complaint
+    stored(lambda device: device.pop("seed"))
+    ended = bokehbench("run", "--resume", run_id)
+    assert ended.code == 2
+    assert "another version of bokehbench stored it" in ended.complaint
+
+
+def test_a_resumed_comparison_is_still_one(
+    bokehbench: Command, model: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(model.read_bytes() + b"\0" * 16)
+    words = ("run", "--device", "local", "--backend", "xnnpack", "--processes", 5, "--runs", 3)
+    with bokehbench.start(*words, other, "--against", model) as process:
+        run_id = killed_after(process, bokehbench.store, 9)
+    ended = bokehbench("run", "--resume", run_id, "--json", "-")
+    assert ended.code == 0, ended.err
+    [comparison] = ended.json()["comparisons"]
+    assert comparison["paired"] is True
+    assert ended.json()["not_compared"] == []
+    assert [len(record["reference_before"]) for record in ended.json()["records"]] == [3, 3]

@@ -16,6 +16,7 @@ from bokehbench.facts import (
 from bokehbench.facts.trial import FailureKind, Order
 from bokehbench.schedule import (
     BackendRequest,
+    GpuSettings,
     Plan,
     Progress,
     Settings,
@@ -178,3 +179,15 @@ def test_no_reference_and_no_long_run_unless_asked_for() -> None:
 def test_a_spec_travels_as_json() -> None:
     [spec, *_] = play(plan_of())
     assert msgspec.json.decode(msgspec.json.encode(spec), type=TrialSpec) == spec
+
+
+def test_the_load_stays_cold_until_a_process_came_to_its_end() -> None:
+    plan = plan_of("gpu", processes=4, reference=0)
+    plan = replace(plan, settings=replace(plan.settings, gpu=GpuSettings(cache="both")))
+    failing = {0}
+
+    def first_is_lost(spec: TrialSpec) -> FailureKind | None:
+        return "device_lost" if spec.index in failing else None
+
+    caches = [spec.gpu.cache for spec in play(plan, first_is_lost)]
+    assert caches == ["cold", "cold", "warm", "warm", "warm"]

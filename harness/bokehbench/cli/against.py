@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Against:
-    """Comparisons as documents, and as text; one that can't be made says why."""
+    """Comparisons as documents, and as text; one that can't be made says why, in `refused` too."""
 
     documents: list[dict[str, object]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+
+    def refuse(self, why: str) -> None:
+        """Enter what could not be compared."""
+        self.refused.append(why)
+        self.texts.append(clean(why))
 
 
 def side_by_side(records: "Sequence[Record]", models: "Sequence[ModelInput]") -> Against:
@@ -42,12 +48,12 @@ def side_by_side(records: "Sequence[Record]", models: "Sequence[ModelInput]") ->
         first = next((r for r in members if _is(r, baseline)), None)
         second = next((r for r in members if r is not first), None)
         if first is None or second is None:
-            found.texts.append(clean(f"{where}: not both models were measured"))
+            found.refuse(f"{where}: not both models were measured")
             continue
         try:
             comparison = compared(first, second)
         except UsageError as error:
-            found.texts.append(clean(f"{where}: {error}"))
+            found.refuse(f"{where}: {error}")
             continue
         found.documents.append(comparison_json(comparison))
         found.texts.append(f"{clean(where)}\n{describe(comparison)}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokehbench.cli.compare import allow_option
+from bokehbench.cli.compare import allow_option, see_allowed
 from bokehbench.cli.measure import json_sink
-from bokehbench.cli.options import adb_option, store_option
+from bokehbench.cli.options import adb_option, profile_dir_option, store_option
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
 
@@ -76,6 +76,7 @@ def _share(_context: click.Context, parameter: click.Parameter, value: str) -> f
 @allow_option
 @store_option
 @adb_option
+@profile_dir_option
 @click.option("--junit", metavar="PATH", help="Write JUnit XML.")
 @click.option("--markdown", "markdown_target", metavar="PATH|-", help="Write a summary.")
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the results as JSON.")
@@ -90,6 +91,7 @@ def command(
     allowed: tuple[str, ...],
     store: str | None,
     adb_server: str | None,
+    profile_dir: Path | None,
     junit: str | None,
     markdown_target: str | None,
     json_target: str | None,
@@ -98,14 +100,18 @@ def command(
 
     The limit is what is tolerated and the noise that the history of that device, model and
     backend shows. A suspicion is measured once more, and only what a fresh run confirms fails,
-    with exit code 5.
+    with exit code 5. Where the fresh run can't say, exit code 1, or 3 without its device.
     """
     from bokehbench.cli.gating import Gate
     from bokehbench.cli.run import open_for_writing
     from bokehbench.report.gate import junit_xml, markdown
 
-    if "-" in (json_target, markdown_target) and json_target == markdown_target:
-        raise UsageError("--json - and --markdown - both want standard output; give one a file")
+    wanted = {"--json": json_target, "--markdown": markdown_target, "--junit": junit}
+    screens = [f"{option} -" for option, target in wanted.items() if target == "-"]
+    if len(screens) > 1:
+        raise UsageError(f"{' and '.join(screens)}: both want standard output; give one a file")
+    if confirm_run is not None and no_rerun:
+        raise UsageError("--confirm and --no-rerun: a second look, or none; leave out one")
     baseline = _read(baseline_file, update)
     with ExitStack() as stack:
         opened = stack.enter_context(open_for_writing(store))
@@ -117,18 +123,32 @@ def command(
             if target is not None:
                 sinks.append((stack.enter_context(Sink(target, option)), render))
         document = stack.enter_context(json_sink(json_target))
-        gate = Gate(opened, baseline, max_regression, floor_ms, allowed, adb_server)
+        # Before anything is measured again, so that a file that can't be written costs nothing.
+        extended = stack.enter_context(Sink(str(baseline_file), "--baseline")) if update else None
+        gate = Gate(
+            store=opened,
+            baseline=baseline,
+            max_regression=max_regression,
+            floor_ms=floor_ms,
+            allowed=allowed,
+            adb_server=adb_server,
+            profile_dir=profile_dir,
+            update=update,
+        )
         records = gate.records_of(run_id or _newest(opened))
-        results = gate.judge(records, confirm_run, rerun=not no_rerun)
+        see_allowed(records[0], allowed)
+        results, error = gate.judge(records, confirm_run, rerun=not no_rerun)
         for sink, render in sinks:
             sink.write(render(results))
         if document is not None:
             document.write(to_json(_json(results, max_regression)))
         if not any(sink.is_screen for sink, _ in sinks) and json_target != "-":
             click.echo(markdown(results, max_regression), nl=False)
-    if update:
-        _update(baseline_file, baseline, records, results)
-    return _code(results)
+        if extended is not None:
+            _update(extended, baseline_file, baseline, records, results)
+    if error is not None:
+        note(f"the fresh run: {error}")
+    return max(_code(results), error.exit_code if error else 0)
 
 
 def _code(results: "Sequence[GateResult]") -> int:
@@ -139,7 +159,7 @@ def _code(results: "Sequence[GateResult]") -> int:
         return REGRESSION
     if states & {"unlike", "too few"}:
         return 2
-    return 1 if "invalid" in states else 0
+    return 1 if states & {"invalid", "unconfirmed"} else 0
 
 
 def _json(results: "Sequence[GateResult]", max_regression: float) -> dict[str, Any]:
@@ -168,6 +188,7 @@ def _read(path: Path, update: bool) -> "Baseline":
 
 
 def _update(
+    sink: Sink,
     path: Path,
     baseline: "Baseline",
     records: "Sequence[Record]",
@@ -181,9 +202,8 @@ def _update(
     if not added:
         note(f"{path}: nothing to add")
         return
-    with Sink(str(path), "--baseline") as sink:
-        sink.write(dump(with_records(baseline, added)))
-    note(f"{path}: {len(added)} records added")
+    sink.write(dump(with_records(baseline, added)))
+    note(f"{path}: {len(added)} {'record' if len(added) == 1 else 'records'} added")
 
 
 def _newest(store: "Store") -> str:

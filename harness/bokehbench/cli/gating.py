@@ -1,15 +1,18 @@
 """The gate at work: each record against its baseline, and a suspicion measured once more."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from bokehbench.analysis.baseline import Baseline, unlike
 from bokehbench.analysis.gate import GateLook, TooLittle, look
+from bokehbench.analysis.latency import MIN_PROCESSES
 from bokehbench.cli.output import note
-from bokehbench.errors import UsageError
+from bokehbench.cli.select import by_todays_rules
+from bokehbench.errors import BokehbenchError, UsageError
 from bokehbench.facts import Record
 from bokehbench.report.gate import GateResult, GateState
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gate:
-    """A baseline, its limits, and where records are."""
+    """A baseline, its limits, and where records are.
+
+    `update`: the baseline will be extended, so a device that it does not know is a new one.
+    """
 
     store: "Store"
     baseline: Baseline
@@ -27,9 +33,11 @@ class Gate:
     floor_ms: float
     allowed: tuple[str, ...]
     adb_server: str | None
+    profile_dir: Path | None = None
+    update: bool = False
 
-    def records_of(self, run_id: str) -> list[Record]:
-        """The finished records of a run.
+    def records_of(self, run_id: str, option: str = "--run") -> list[Record]:
+        """The finished records of a run, by today's rules.
 
         Raises:
             UsageError: there are none.
@@ -40,48 +48,70 @@ class Gate:
             row for row in self.store.list(RecordFilter(run_id=run_id)) if row.state == "sealed"
         ]
         if not rows:
-            raise UsageError(f"--run {run_id}: no finished records in {self.store.name}")
-        return [self.store.get(row.record_id) for row in reversed(rows)]
+            raise UsageError(f"{option} {run_id}: no finished records in {self.store.name}")
+        return [by_todays_rules(self.store.get(row.record_id)) for row in reversed(rows)]
 
     def judge(
         self, records: Sequence[Record], confirm_run: str | None, *, rerun: bool
-    ) -> list[GateResult]:
+    ) -> tuple[list[GateResult], BokehbenchError | None]:
         """Judge all records; those suspected once more with the records of a fresh run.
 
+        Returns:
+            The results, and why the fresh run could not be made or was not whole.
+
         Raises:
-            BokehbenchError: the fresh run could not be made.
+            UsageError: `confirm_run` is the run that is judged, or has no records.
+            KeyboardInterrupt: the fresh run was cut short; how to go on was said.
         """
         first = [self._judge(record) for record in records]
         suspected = {r.record_id for r in first if r.state == "suspected"}
         if not suspected or not (confirm_run or rerun):
-            return first
+            return first, None
+        error: BokehbenchError | None = None
+        fresh: Sequence[Record] = []
         if confirm_run is not None:
             if confirm_run == records[0].evidence.run_id:
                 raise UsageError(
                     f"--confirm {confirm_run}: is the run that is judged; name another"
                 )
-            fresh = self.records_of(confirm_run)
+            fresh = self.records_of(confirm_run, "--confirm")
         else:
-            fresh = self._measure_again(records[0].evidence.run_id)
+            try:
+                fresh, error = self._measure_again(records[0].evidence.run_id, suspected)
+            except BokehbenchError as problem:
+                error = problem
+        why = f"it ended early: {error}" if error else "it has no such record"
         return [
-            self._confirmed(record, result, fresh) if record.record_id in suspected else result
+            self._confirmed(record, result, fresh, why) if record.record_id in suspected else result
             for record, result in zip(records, first, strict=True)
-        ]
+        ], error
 
     def _judge(self, record: Record) -> GateResult:
         """The first look at one record."""
         if record.derived.status == "invalid":
-            why = "; ".join(f.message for f in record.derived.findings if f.effect == "invalid")
-            return self._result(record, "invalid", why)
+            return self._result(record, "invalid", _invalid(record))
+        count = record.derived.latency.processes
+        if count < MIN_PROCESSES:
+            said = f"a run of {count} processes; the gate needs {MIN_PROCESSES}"
+            return self._result(record, "too few", said)
         entry = self.baseline.find(record)
         if entry is None:
             return self._result(record, "new", "no baseline yet")
         if keys := unlike(entry, record, self.allowed):
-            parts = [f"{key} ({was}, now {now})" for key, (was, now) in keys.items()]
-            return self._result(record, "unlike", f"its baseline has another {', '.join(parts)}")
+            if self.update and "device" in keys:
+                # Which devices a baseline is of is for whoever extends it to say.
+                return self._result(record, "new", "no baseline of this device yet")
+            allow = " ".join(f"--allow '{key}'" for key in keys)
+            return self._result(
+                record,
+                "unlike",
+                f"its baseline has another {_differing(keys)}; {allow} judges it all the same",
+            )
         history = [
             run.process_medians_ms for run in entry.runs if run.record_id != record.record_id
         ]
+        if not history:
+            return self._result(record, "too few", "its baseline is this very run; measure another")
         try:
             seen = self._look(history, record)
         except TooLittle as error:
@@ -91,28 +121,35 @@ class Gate:
             look=seen,
         )
 
-    def _confirmed(self, record: Record, result: GateResult, fresh: Sequence[Record]) -> GateResult:
+    def _confirmed(
+        self, record: Record, result: GateResult, fresh: Sequence[Record], why: str
+    ) -> GateResult:
         """The second look: a regression only if the fresh run shows it too."""
-        again = [other for other in fresh if _same(other, record)]
+        again = next((other for other in fresh if _same(other, record)), None)
         entry = self.baseline.find(record)
-        if not again or entry is None or again[0].derived.status == "invalid":
-            return replace(result, message=f"{result.message}; the fresh run has no such record")
+        if again is None or entry is None:
+            return _unconfirmed(result, why)
+        if again.derived.status == "invalid":
+            return _unconfirmed(result, f"it is invalid: {_invalid(again)}")
+        if keys := unlike(entry, again, self.allowed):
+            return _unconfirmed(result, f"its baseline has another {_differing(keys)}")
         history = [
             run.process_medians_ms
             for run in entry.runs
-            if run.record_id not in (record.record_id, again[0].record_id)
+            if run.record_id not in (record.record_id, again.record_id)
         ]
         try:
-            seen = self._look(history, again[0])
+            seen = self._look(history, again)
         except TooLittle as error:
-            return replace(result, message=f"{result.message}; the fresh run: {error}")
+            return _unconfirmed(result, str(error))
         state: GateState = "regressed" if seen.suspected else "passed"
         word = "confirmed" if seen.suspected else "not confirmed"
         return replace(
             result,
             state=state,
-            message=f"{result.message}; {word} by {again[0].evidence.run_id}: {_words(seen)}",
+            message=f"{result.message}; {word} by {again.evidence.run_id}: {_words(seen)}",
             confirmation=seen,
+            warnings=tuple(dict.fromkeys((*result.warnings, *_provisional(again)))),
         )
 
     def _look(self, history: Sequence[Sequence[float]], record: Record) -> GateLook:
@@ -125,31 +162,29 @@ class Gate:
 
     def _result(self, record: Record, state: GateState, message: str) -> GateResult:
         evidence = record.evidence
-        warnings = [
-            f"{finding.code}: {finding.message}"
-            for finding in record.derived.findings
-            if finding.effect == "provisional"
-        ]
         return GateResult(
             name=evidence.label or evidence.model.name,
             backend=evidence.backend,
             precision=evidence.precision,
             device=evidence.device.model or evidence.device.device_id,
             record_id=record.record_id,
+            run_id=evidence.run_id,
             state=state,
             message=message,
-            warnings=tuple(warnings),
+            warnings=_provisional(record),
         )
 
-    def _measure_again(self, run_id: str) -> list[Record]:
-        """The same request once more, without its images.
+    def _measure_again(
+        self, run_id: str, suspected: Collection[str]
+    ) -> tuple[Sequence[Record], BokehbenchError | None]:
+        """The same request once more, without its images and its long run.
+
+        Only on devices with a record that is suspected.
 
         Raises:
             UsageError: the store does not hold the request, or what it names has changed.
             DeviceError: the device is gone.
         """
-        from dataclasses import replace as changed
-
         from bokehbench.cli.connect import connect
         from bokehbench.cli.measure import measure_quietly, new_run_id
         from bokehbench.cli.run import closing_all, equipped
@@ -157,13 +192,46 @@ class Gate:
 
         prepared = []
         for stored in resume.stored_requests(self.store, run_id):
-            connection = connect(stored["device"], stored["profile"], self.adb_server)
-            request = changed(resume.rebuild(stored, run_id, "--run"), dataset=None)
+            if suspected.isdisjoint(record_id for record_id, *_ in stored["records"]):
+                continue
+            connection = connect(
+                stored["device"], stored["profile"], self.adb_server, self.profile_dir
+            )
+            request = resume.rebuild(stored, run_id, "--run", timing_only=True)
             prepared.append(equipped(connection, request))
         fresh = new_run_id()
         note(f"suspected: measuring again as run {fresh}")
-        with closing_all(prepared):
-            return list(measure_quietly(prepared, self.store, fresh))
+        try:
+            with closing_all(prepared):
+                records, error = measure_quietly(prepared, self.store, fresh)
+        except KeyboardInterrupt:
+            note(
+                f"run {run_id} is suspected and not confirmed; `bokehbench run --resume {fresh}` "
+                f"and then `bokehbench gate --run {run_id} --confirm {fresh}` go on"
+            )
+            raise
+        return [by_todays_rules(record) for record in records], error
+
+
+def _unconfirmed(result: GateResult, why: str) -> GateResult:
+    message = f"{result.message}; not confirmed, because the fresh run can't say: {why}"
+    return replace(result, state="unconfirmed", message=message)
+
+
+def _invalid(record: Record) -> str:
+    return "; ".join(f.message for f in record.derived.findings if f.effect == "invalid")
+
+
+def _provisional(record: Record) -> tuple[str, ...]:
+    return tuple(
+        f"{finding.code}: {finding.message}"
+        for finding in record.derived.findings
+        if finding.effect == "provisional"
+    )
+
+
+def _differing(keys: dict[str, tuple[str, str]]) -> str:
+    return ", ".join(f"{key} ({was}, now {now})" for key, (was, now) in keys.items())
 
 
 def _same(first: Record, second: Record) -> bool:

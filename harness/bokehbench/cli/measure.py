@@ -16,6 +16,7 @@ from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.analysis.precision import PrecisionPair
+    from bokehbench.errors import BokehbenchError
     from bokehbench.facts import Evidence, Record
     from bokehbench.facts.trial import Backend
     from bokehbench.fleet import FleetOutcome
@@ -46,13 +47,11 @@ def measure(
     earlier: "Mapping[str, Evidence] | None" = None,
     *,
     known: "Sequence[Record]" = (),
-    against: bool = False,
 ) -> int:
     """Run, write the JSON document if one was asked for, show the table; the exit code.
 
     Args:
         known: records of devices of this run that came to their end before.
-        against: the first of two models is the baseline, which the second is compared with.
     """
     from bokehbench.analysis.precision import precision_pairs
     from bokehbench.cli.progress import Screen
@@ -64,7 +63,7 @@ def measure(
     # Before anything is printed: whoever reads our output may be gone.
     _keep(outcome)
     request = devices[0].request
-    found = side_by_side(outcome.records, request.models) if against else None
+    found = side_by_side(outcome.records, request.models) if request.against else None
     code = _deliver(sink, outcome, found) if sink is not None else 0
     if sink is None or not sink.is_screen:
         _show(outcome, request.score_backend)
@@ -80,12 +79,12 @@ def measure(
 
 def measure_quietly(
     devices: "Sequence[Prepared]", store: "Store", run_id: str
-) -> "Sequence[Record]":
-    """Run, and show nothing but progress; the records.
+) -> "tuple[Sequence[Record], BokehbenchError | None]":
+    """Run, and show nothing but progress; the records, and why a device ended early.
 
     Raises:
-        BokehbenchError: a device ended early; what was measured is stored.
-        KeyboardInterrupt: the run was cut short.
+        BokehbenchError: the only device failed before anything was measured.
+        KeyboardInterrupt: the run was cut short; what was measured is stored.
     """
     from bokehbench.cli.progress import Screen
     from bokehbench.fleet import run_devices
@@ -93,11 +92,10 @@ def measure_quietly(
     with Screen(len(devices)) as screen:
         outcome = run_devices(devices, store, screen.observer, screen.warn, run_id, None)
     _keep(outcome)
-    for error in outcome.errors.values():
-        raise error
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return outcome.records
+    worst = max(outcome.errors.values(), key=lambda error: error.exit_code, default=None)
+    return outcome.records, worst
 
 
 def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> int:
@@ -114,6 +112,7 @@ def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> in
     }
     if found is not None:
         document["comparisons"] = found.documents
+        document["not_compared"] = found.refused
     if pairs := precision_pairs(outcome.records):
         document["precision_pairs"] = msgspec.to_builtins(pairs)
     try:
@@ -184,10 +183,11 @@ def exit_code(outcome: "FleetOutcome", backend: str, code: int) -> int:
             f"`bokehbench run --resume {outcome.run_id}` goes on"
         )
         return INTERRUPTED
-    codes: dict[tuple[str, str], list[int]] = {}
+    codes: dict[tuple[str, str, str | None], list[int]] = {}
     for record in outcome.records:
         facts = record.evidence
-        codes.setdefault((facts.device.address, facts.model.sha256), []).append(record_code(record))
+        key = (facts.device.address, facts.model.sha256, facts.label)
+        codes.setdefault(key, []).append(record_code(record))
     # Under auto and all, a backend that fails beside one that works is an answer.
     pick = min if backend in ("auto", "all") else max
     return max([code, *(pick(found) for found in codes.values())])

@@ -32,6 +32,7 @@ from bokehbench.cli.plan import show_plans
 from bokehbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bokehbench.facts import MeasurementProtocol
     from bokehbench.facts.trial import Backend
     from bokehbench.fidelity.pairs import Dataset
     from bokehbench.model.iospec import IoFlags
@@ -159,7 +160,9 @@ def command(
         _model(path, names[number] if names else None, io_file, io_flags)
         for number, path in enumerate(models)
     )
-    default = "challenge" if against is None else "ci"
+    measured = make_protocol(protocol, "challenge" if against is None else "ci")
+    if against is not None:
+        enough_to_compare(measured)
     rules = make_rules(image_words)
     images = make_image_options(image_words, dataset=dataset is not None)
     pairs = _dataset(dataset, inputs)
@@ -177,7 +180,7 @@ def command(
                 settings=make_settings(
                     backends,
                     connection,
-                    make_protocol(protocol, default),
+                    measured,
                     seed,
                     sustained_seconds,
                     process_timeout_seconds,
@@ -189,6 +192,7 @@ def command(
                 recovery_seconds=recovery_seconds,
                 lock_clocks=lock_clocks,
                 images=images,
+                against=against is not None,
             ),
             may_install=not dry_run,
         )
@@ -204,7 +208,22 @@ def command(
         show_plans(prepared, as_json=json_target == "-")
         return 0
     with json_sink(json_target) as sink, open_for_writing(store) as opened, closing_all(prepared):
-        return measure(prepared, opened, sink, new_run_id(), against=against is not None)
+        return measure(prepared, opened, sink, new_run_id())
+
+
+def enough_to_compare(protocol: "MeasurementProtocol") -> None:
+    """See before anything is measured that a comparison can come of it.
+
+    Raises:
+        UsageError: too few processes.
+    """
+    from bokehbench.analysis.latency import MIN_PROCESSES
+
+    if protocol.processes < MIN_PROCESSES:
+        raise UsageError(
+            f"--against: a comparison needs {MIN_PROCESSES} processes, better 10, and the protocol "
+            f"{protocol.name} has {protocol.processes}; give --processes 10"
+        )
 
 
 @contextmanager
@@ -281,7 +300,9 @@ def go_on(
             for stored, records in zip(requests, over, strict=True)
             if not records
         ]
-        for one in prepared:
+        left = [stored for stored, records in zip(requests, over, strict=True) if not records]
+        for one, stored in zip(prepared, left, strict=True):
+            resume.check_plan(one, stored, run_id)
             resume.check_alike(one, earlier, run_id)
         with closing_all(prepared):
             known = [opened.get(record_id) for records in over for record_id in records]

@@ -9,10 +9,13 @@ import msgspec
 from bokehbench.analysis.gate import GateLook
 from bokehbench.text import clean
 
-GateState = Literal["passed", "regressed", "suspected", "new", "invalid", "unlike", "too few"]
+GateState = Literal[
+    "passed", "regressed", "suspected", "new", "invalid", "unlike", "too few", "unconfirmed"
+]
+"""`suspected`: no second look was wanted; `unconfirmed`: there was none to have."""
 
 FAILING: frozenset[GateState] = frozenset({"regressed", "suspected"})
-BROKEN: frozenset[GateState] = frozenset({"invalid", "unlike", "too few"})
+BROKEN: frozenset[GateState] = frozenset({"invalid", "unlike", "too few", "unconfirmed"})
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +26,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     device: str
     record_id: str
+    run_id: str
     state: GateState
     message: str
     look: GateLook | None = None
@@ -44,6 +48,8 @@ def junit_xml(results: Sequence[GateResult], max_regression: float) -> str:
     ElementTree.SubElement(
         properties, "property", name="max_regression", value=f"{max_regression:g}"
     )
+    for run_id in _runs(results):
+        ElementTree.SubElement(properties, "property", name="run", value=_xml(run_id))
     for result in results:
         case = ElementTree.SubElement(
             suite,
@@ -72,11 +78,14 @@ def markdown(results: Sequence[GateResult], max_regression: float) -> str:
     failed = sum(result.state in FAILING for result in results)
     broken = sum(result.state in BROKEN for result in results)
     head = f"{failed} of {len(results)} became slower" if failed else "no regression"
+    if broken and not failed:
+        head = f"{broken} of {len(results)} can't be judged"
     lines = [
         f"### bokehbench gate: {head}",
         "",
-        f"Tolerated: {max_regression:.1%} and the noise that the device's history shows. A run "
-        "fails when a fresh run confirms it." + (f" {broken} can't be judged." if broken else ""),
+        f"Run {_cell(', '.join(_runs(results)))}. Tolerated: {max_regression:.1%} and the noise "
+        "that the device's history shows. A run fails when a fresh run confirms it."
+        + (f" {broken} can't be judged." if broken and failed else ""),
         "",
         "| model | device | backend | baseline ms | now ms | change | limit | result |",
         "|---|---|---|---|---|---|---|---|",
@@ -99,6 +108,10 @@ def markdown(results: Sequence[GateResult], max_regression: float) -> str:
         f"- {_cell(result.name)}: {_cell(text)}" for result in results for text in result.warnings
     ]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _runs(results: Sequence[GateResult]) -> list[str]:
+    return list(dict.fromkeys(result.run_id for result in results))
 
 
 def _cell(text: str) -> str:

@@ -174,7 +174,10 @@ def _next_timed(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
             trials = done.get(record.record_id, Progress()).trials
             ready = _counted(trials) <= number and not given_up(trials)
             if ready and is_called_for(plan, record, done):
-                return _timed(plan, record, len(trials))
+                # The load counts as cold until it came to its end once.
+                loads = sum(trial.status == "ok" for trial in trials)
+                spec = _timed(plan, record, len(trials))
+                return replace(spec, gpu=settings.gpu.options(loads))
     return None
 
 

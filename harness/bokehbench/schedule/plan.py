@@ -45,8 +45,8 @@ class Batch:
 class GpuSettings:
     """What the user asked of the GPU delegate.
 
-    `cache` `both` makes the load of each record's first process a cold one and lets the others
-    use what it left, so that one Record has both numbers.
+    `cache` `both` makes the load of each record's first process that succeeds a cold one and lets
+    the others use what it left, so that one Record has both numbers.
     """
 
     backend: GpuApi = "auto"
@@ -55,7 +55,7 @@ class GpuSettings:
     cache: CacheRequest = "none"
 
     def options(self, process: int) -> GpuOptions:
-        """What one process is told; `process` is its number within the record."""
+        """What one process is told, after so many of the record that succeeded."""
         if self.cache == "both":
             cache: GpuCache = "cold" if process == 0 else "warm"
         else:

@@ -40,6 +40,9 @@ class Ledger:
             record.record_id: progress_of(earlier[record.record_id], prepared.plan, record)
             for record in ours
         }
+        for record in ours:
+            if record.record_id in self.evidence:
+                self._catch_up(record)
 
     def begin(self, record: PlannedRecord, bench: Bench, before: Conditions | None) -> None:
         """Open a record when its first process is about to start; once."""
@@ -140,6 +143,14 @@ class Ledger:
             for other in self.prepared.plan.records
             if other.record_id in self.evidence and reference_group(other) == group
         ]
+
+    def _catch_up(self, record: PlannedRecord) -> None:
+        """Enter reference trials that a killed host had entered into other records alone."""
+        for name in ("reference_before", "reference_after"):
+            known = [getattr(self.evidence[other], name) for other in self._sharing(record)]
+            mine = getattr(self.evidence[record.record_id], name)
+            for trial in max(known, key=len)[len(mine) :]:
+                self._enter(record.record_id, trial)
 
     def _enter(self, record_id: str, trial: Trial) -> None:
         field = _field(trial)

@@ -54,7 +54,10 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything that the user decided; made by the command line or by a script."""
+    """Everything that the user decided; made by the command line or by a script.
+
+    `against`: the first of two models is the baseline that the second is compared with.
+    """
 
     models: tuple[ModelInput, ...]
     settings: Settings
@@ -65,6 +68,7 @@ class RunRequest:
     recovery_seconds: float = RECOVERY_SECONDS
     lock_clocks: bool = False
     images: ImageOptions = ImageOptions()
+    against: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "score_backend": request.score_backend,
         "recovery_seconds": request.recovery_seconds,
         "lock_clocks": request.lock_clocks,
+        "against": request.against,
         "records": [
             [r.record_id, r.model_index, r.backend, r.engine, r.precision]
             for r in prepared.plan.records

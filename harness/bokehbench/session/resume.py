@@ -44,12 +44,33 @@ def stored_requests(store: Store, run_id: str, option: str = "--run") -> list[di
     )
 
 
-def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -> RunRequest:
+def rebuild(
+    request: Mapping[str, Any],
+    run_id: str,
+    option: str = "--resume",
+    *,
+    timing_only: bool = False,
+) -> RunRequest:
     """The request of a run, its models and dataset read anew and known by their hashes.
 
+    Args:
+        timing_only: without the images and the long run; the dataset need not be there.
+
     Raises:
-        UsageError: a model or the dataset has changed since.
+        UsageError: a model or the dataset has changed since, or another version of bokehbench
+            stored the request.
     """
+    if timing_only:
+        request = {**request, "dataset": None, "keep_outputs": None, "sustained_seconds": 0.0}
+    try:
+        return _rebuild(request, run_id, option)
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise UsageError(
+            f"{option} {run_id}: another version of bokehbench stored it ({error}); start a new run"
+        ) from error
+
+
+def _rebuild(request: Mapping[str, Any], run_id: str, option: str) -> RunRequest:
     models = []
     for entry in request["models"]:
         path = Path(entry["path"])
@@ -73,7 +94,7 @@ def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -
             sustained_seconds=request["sustained_seconds"],
             process_timeout_seconds=request["process_timeout_seconds"],
         ),
-        dataset=_dataset(request, run_id, models),
+        dataset=_dataset(request, run_id, option, models),
         fit=request["fit"],
         fidelity_rules=msgspec.convert(request["fidelity_rules"], FidelityRules),
         score_backend=request["score_backend"],
@@ -83,15 +104,18 @@ def rebuild(request: Mapping[str, Any], run_id: str, option: str = "--resume") -
             host_images=request["host_images"],
             keep_outputs=Path(request["keep_outputs"]) if request["keep_outputs"] else None,
         ),
+        against=request.get("against", False),
     )
 
 
-def _dataset(request: Mapping[str, Any], run_id: str, models: list[ModelInput]) -> Dataset | None:
+def _dataset(
+    request: Mapping[str, Any], run_id: str, option: str, models: list[ModelInput]
+) -> Dataset | None:
     if request["dataset"] is None:
         return None
     dataset = open_dataset(Path(request["dataset"]), sources=dataset_sources(models))
     if dataset.digest != request["dataset_digest"]:
-        raise UsageError(f"--resume {run_id}: {dataset.root} has changed since; start a new run")
+        raise UsageError(f"{option} {run_id}: {dataset.root} has changed since; start a new run")
     return dataset
 
 
@@ -107,9 +131,30 @@ def dataset_sources(models: "list[ModelInput] | tuple[ModelInput, ...]") -> tupl
 
 
 def record_ids(request: Mapping[str, Any]) -> Callable[[], str]:
-    """The record ids of the first plan, in its order: the same plan gets the same ids."""
+    """The record ids of the first plan, in its order: the same plan gets the same ids.
+
+    A plan with more records gets empty ones, which `check_plan` refuses.
+    """
     ids: Iterator[str] = iter([record_id for record_id, *_ in request["records"]])
-    return lambda: next(ids)
+    return lambda: next(ids, "")
+
+
+def check_plan(prepared: Prepared, request: Mapping[str, Any], run_id: str) -> None:
+    """See that the plan is still the first one, so that every record goes on as what it was.
+
+    Raises:
+        UsageError: it is another, as after an engine was installed or a profile was changed.
+    """
+    then = [tuple(record) for record in request["records"]]
+    now = [
+        (r.record_id, r.model_index, r.backend, r.engine, r.precision)
+        for r in prepared.plan.records
+    ]
+    if now == then:
+        return
+    engines = {engine for *_, engine, _ in now} ^ {engine for *_, engine, _ in then}
+    what = f"the engines ({', '.join(sorted(engines))})" if engines else "what would be measured"
+    raise UsageError(f"--resume {run_id}: {what} changed since; start a new run")
 
 
 def check_alike(prepared: Prepared, earlier: Mapping[str, Evidence], run_id: str) -> None:

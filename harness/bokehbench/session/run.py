@@ -163,8 +163,8 @@ class _Run:
         return msgspec.structs.replace(conditions, clocks_locked=locked)
 
     def look_after(self) -> None:
-        """Note the conditions at the end, unless nothing was measured."""
-        if self.ledger.evidence:
+        """Note the conditions after timing, once, unless nothing was measured."""
+        if self.ledger.evidence and self.after is None:
             conditions = observe(
                 self.prepared.device,
                 "after",
@@ -224,6 +224,8 @@ class _Run:
         reference = spec.purpose in ("reference_before", "reference_after")
         bench = self.benches[REFERENCE if reference else record.model_index, record.engine]
         if spec.purpose == "sustained":
+            # What a long run does to the device says nothing of the timing before it.
+            self.look_after()
             self._settle()
         started = utc_now()
         try:

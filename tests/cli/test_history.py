@@ -1,0 +1,192 @@
+"""history, replay and records show: what became of stored records on the command line."""
+
+import json
+import sqlite3
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from msgspec.structs import replace
+
+from bokehbench.derive import derive
+from bokehbench.facts import ConditionSeries, Trial
+from bokehbench.store import open_store, this_process
+from tests.support.command import Command
+from tests.support.evidence import (
+    make_dataset,
+    make_device,
+    make_evidence,
+    make_images,
+    make_report,
+    make_trial,
+)
+from tests.support.judged import evidence, store
+
+
+def references(ms: float) -> tuple[Trial, ...]:
+    return tuple(make_trial(index=i, ms=ms) for i in range(3))
+
+
+def test_history_normalises_units_and_names_changes(bokehbench: Command) -> None:
+    slow = make_device(device_id="phone-2")
+    engine = replace(make_evidence().engine, version="2.2.0")
+    store(
+        bokehbench,
+        replace(evidence("net", 20, 0), reference_before=references(10)),
+        replace(evidence("net", 24, 1), reference_before=references(12), device=slow),
+        replace(evidence("net", 20, 2), reference_before=references(10), engine=engine),
+    )
+    document = bokehbench("history", "net", "--json", "-").json()
+    rows = document["rows"]
+    assert [row["record_id"] for row in rows] == ["net-0", "net-1", "net-2"]
+    first, second, third = (row["normalised_ms"] for row in rows)
+    assert second == pytest.approx(first, rel=0.02)
+    # Another engine is another kind: its reference is its own.
+    assert third == pytest.approx(20, rel=0.02)
+    assert rows[1]["changed"] == []
+    assert rows[2]["changed"] == ["engine: litert 2.1.3 -> litert 2.2.0"]
+    text = bokehbench("history", "net", "--device", "phone-2").out
+    assert text.count("net-") == 1
+
+
+def test_history_is_drawn_the_same_each_time(bokehbench: Command) -> None:
+    store(bokehbench, *[evidence("net", 20 + n, n) for n in range(3)])
+    png, svg = bokehbench.home / "a.png", bokehbench.home / "a.svg"
+    assert bokehbench("history", "net", "--plot", png, "--plot", svg).code == 0
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(svg).getroot().tag.endswith("svg")
+    again = bokehbench.home / "b.svg"
+    assert bokehbench("history", "net", "--plot", again).code == 0
+    assert again.read_bytes() == svg.read_bytes()
+
+
+def test_history_of_one_record_and_of_none(bokehbench: Command) -> None:
+    store(bokehbench, evidence("net", 20))
+    assert bokehbench("history", "net").code == 0
+    assert "no finished record" in bokehbench("history", "other").complaint
+    ended = bokehbench("history", "net", "--plot", bokehbench.home / "a.jpg")
+    assert ".png or .svg" in ended.complaint
+    folder = bokehbench("history", "net", "--plot", bokehbench.home / "no" / "a.png")
+    assert "can't be drawn" in folder.complaint
+
+
+def test_replay_says_what_todays_rules_change(bokehbench: Command) -> None:
+    store(bokehbench, evidence("net", 20))
+    same = bokehbench("replay", "net-0", "--json", "-").json()
+    assert same["changes"] == {}
+    with sqlite3.connect(bokehbench.store) as database:
+        [[text]] = database.execute("SELECT derived FROM bokehbench_records").fetchall()
+        derived = json.loads(text)
+        derived["latency"]["median_ms"], derived["rules"] = 5.0, "0"
+        database.execute("UPDATE bokehbench_records SET derived = ?", (json.dumps(derived),))
+    changed = bokehbench("replay", "net-0", "--json", "-").json()
+    assert changed["rules"]["stored"] == "0"
+    assert set(changed["changes"]) == {"latency.median_ms"}
+    assert changed["changes"]["latency.median_ms"]["stored"] == 5.0
+    assert bokehbench("replay", "net-0", "--update").code == 0
+    assert bokehbench("replay", "net-0", "--json", "-").json()["changes"] == {}
+
+
+def test_replay_parses_the_raw_streams_again(bokehbench: Command, model: Path) -> None:
+    run = ("run", "--device", "local", "--backend", "xnnpack", "--quick", "--runs", 5)
+    [record] = bokehbench(*run, model, "--json", "-").json()["records"]
+    document = bokehbench("replay", record["record_id"], "--json", "-").json()
+    assert (document["event_streams"], document["event_streams_unlike"]) == (1, [])
+
+
+def test_replay_names_a_stream_that_was_altered(bokehbench: Command, model: Path) -> None:
+    run = ("run", "--device", "local", "--backend", "xnnpack", "--quick", "--runs", 5)
+    [record] = bokehbench(*run, model, "--json", "-").json()["records"]
+    sha256 = record["trials"][0]["events_sha256"]
+    with sqlite3.connect(bokehbench.store) as database:
+        database.execute(
+            "UPDATE bokehbench_blobs SET data = ? WHERE sha256 = ?", (b"not it", sha256)
+        )
+    ended = bokehbench("replay", record["record_id"], "--json", "-")
+    assert ended.code == 1
+    [unlike] = ended.json()["event_streams_unlike"]
+    assert unlike.startswith("model time 0: ")
+    assert "altered or damaged" in unlike
+
+
+def test_replay_keeps_whose_runtime_the_score_takes(bokehbench: Command) -> None:
+    """A GPU's record of a run with --score-backend xnnpack has no score, then as today."""
+    record = make_evidence("gpu", record_id="g", images=make_images(), dataset=make_dataset())
+    with open_store(str(bokehbench.store)) as opened:
+        opened.begin_run(record.run_id, {}, this_process())
+        opened.begin_record(record)
+        derived = derive(record, score_backend="xnnpack")
+        opened.seal("g", record, derived, finished=True)
+        opened.finish_run(record.run_id, "done")
+    assert bokehbench("replay", "g", "--json", "-").json()["changes"] == {}
+
+
+def test_a_long_run_is_shown_with_its_sensors(bokehbench: Command) -> None:
+    series = ConditionSeries(
+        times_ns=tuple(range(0, 10 * 10**9, 5 * 10**8)),
+        cpu_khz={"4": tuple(2_400_000 - 50_000 * n for n in range(20))},
+        temperatures_celsius={"soc": tuple(40.0 + n for n in range(20))},
+    )
+    slower = tuple(round(2e7 * (1 + n / 500)) for n in range(400))
+    long = make_trial(invoke_ns=slower, series=series, purpose="sustained", capped=True)
+    cold, warm = (make_report("gpu", cache=cache) for cache in ("cold", "warm"))
+    trials = tuple(
+        make_trial("gpu", index=i, report=warm if i else cold, load_ns=10**8 if i else 10**9)
+        for i in range(5)
+    )
+    store(
+        bokehbench,
+        replace(
+            evidence("net", 20),
+            backend="gpu",
+            trials=trials,
+            sustained=(long,),
+            reference_before=references(10),
+            reference_after=references(10.5),
+        ),
+        evidence("short", 20),
+    )
+    picture = bokehbench.home / "long.svg"
+    shown = bokehbench("records", "show", "net-0", "--plot", picture)
+    assert shown.code == 0, shown.err
+    for said in (
+        "[20.00, 20.00] (93.75 %)",
+        "load with kernels to compile 1000.00 ms, with compiled ones at hand 100.00 ms",
+        "reference workload after the run: 1.050x its time before (throttled beyond 1.100x)",
+        "sustained over 11 s: first 21.06 ms, last 35.34 ms, score 0.596 (400 runs)",
+        "soc 40.5 to 58.5 °C; cpu4 2375 to 1475 MHz",
+    ):
+        assert said in shown.out
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    again = bokehbench.home / "again.svg"
+    assert bokehbench("records", "show", "net-0", "--plot", again).code == 0
+    assert again.read_bytes() == picture.read_bytes()
+    none = bokehbench("records", "show", "short-0", "--plot", picture)
+    assert none.code == 2
+    assert "has no long run; measure with --sustained" in none.complaint
+    kind = bokehbench("records", "show", "net-0", "--plot", "a.jpg")
+    assert ".png or .svg" in kind.complaint
+
+
+def test_units_of_one_model_are_told_apart(bokehbench: Command) -> None:
+    store(
+        bokehbench,
+        evidence("net", 20, 0),
+        replace(evidence("net", 24, 1), device=make_device(device_id="phone-2")),
+    )
+    rows = bokehbench("history", "net", "--json", "-").json()["rows"]
+    assert [row["device"] for row in rows] == ["Mate 40 Pro (phone-1)", "Mate 40 Pro (phone-2)"]
+
+
+def test_replay_refuses_a_record_that_was_edited(bokehbench: Command) -> None:
+    store(bokehbench, evidence("net", 20))
+    with sqlite3.connect(bokehbench.store) as database:
+        [[text]] = database.execute("SELECT evidence FROM bokehbench_records").fetchall()
+        assert "20000000" in text or "threads" in text
+        edited = text.replace('"threads":4', '"threads":1')
+        assert edited != text
+        database.execute("UPDATE bokehbench_records SET evidence = ?", (edited,))
+    for words in (("replay", "net-0"), ("compare", "net-0", "net"), ("history", "net")):
+        ended = bokehbench(*words)
+        assert ended.code == 2
+        assert "net-0 was altered after it was sealed" in ended.complaint
