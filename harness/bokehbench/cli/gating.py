@@ -1,6 +1,6 @@
 """The gate at work: each record against its baseline, and a suspicion measured once more."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,7 +175,7 @@ class Gate:
         )
 
     def _measure_again(
-        self, run_id: str, suspected: Collection[str]
+        self, run_id: str, suspected: Set[str]
     ) -> tuple[Sequence[Record], BokehbenchError | None]:
         """The same request once more, without its images and its long run.
 
@@ -244,7 +244,8 @@ def _same(first: Record, second: Record) -> bool:
 def _words(seen: GateLook) -> str:
     if seen.below_floor:
         return f"{seen.run_ms - seen.baseline_ms:+.3f} ms is below the floor"
+    runs = "run" if seen.baseline_runs == 1 else "runs"
     return (
         f"{seen.ratio - 1:+.2%} against a limit of {seen.bound - 1:+.2%} "
-        f"({seen.baseline_runs} runs of history, spread {seen.between_deviation:.2%})"
+        f"({seen.baseline_runs} {runs} of history, spread {seen.between_deviation:.2%})"
     )
