@@ -7,6 +7,7 @@
     |   |-- DatasetError      2   a folder of image pairs that can't be used
     |   |-- RatingsError      2   a file of opinion scores with rows that can't be used
     |   |-- SubmissionError   2   a challenge submission with a wrong factsheet or model
+    |   |-- ZooError          2   a model of the zoo that can't be built or exported as asked
     |   |-- StoreError        2   a store that can't be opened, read or written
     |   `-- ProfileError      2   a device profile with a wrong key or value
     |-- DeviceError           3   the device is unknown, unreachable or unusable
@@ -58,6 +59,10 @@ class SubmissionError(UsageError):
     def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems or (message,)
+
+
+class ZooError(UsageError):
+    """A model of the zoo has no such name, size, weights or file."""
 
 
 class StoreError(UsageError):

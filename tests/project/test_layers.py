@@ -15,6 +15,7 @@ TIERS = [
     {"derive", "report"},
     {"schedule", "session"},
     {"fleet"},
+    {"probe", "zoo"},
     {"cli"},
 ]
 ALLOWED_WITHIN_TIER = {
