@@ -11,7 +11,7 @@ def terminate_as_interrupt() -> Iterator[None]:
     """SIGTERM and SIGHUP end a run as Ctrl-C does.
 
     A CI job that is cancelled, or a terminal that is closed, keeps its trials and leaves no
-    process behind.
+    process behind. A hang-up that is ignored already (nohup) stays so.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -32,6 +32,9 @@ def no_interrupts() -> Iterator[None]:
 def _handler(
     number: signal.Signals, action: Callable[[int, FrameType | None], None] | signal.Handlers
 ) -> Iterator[None]:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        yield
+        return
     try:
         before = signal.signal(number, action)
     except ValueError:
