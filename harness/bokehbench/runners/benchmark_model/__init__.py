@@ -11,6 +11,7 @@ from bokehbench.runners.benchmark_model.argv import (
     ToolOptions,
     ToolPaths,
     ToolSetup,
+    check_request,
     read_usage,
     tool_argv,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "ToolPaths",
     "ToolSetup",
     "aggregate_of",
+    "check_request",
     "parse_log",
     "read_result",
     "read_usage",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bokehbench.errors import EngineError
+from bokehbench.errors import EngineError, UsageError
 from bokehbench.facts import ModelFacts, TrialSpec
 from bokehbench.facts.trial import FailureKind
 
@@ -20,6 +20,21 @@ TOOL: Final = "benchmark_model"
 Kind = Literal["tflite", "litert", "litert_python"]
 
 _FLAG: Final = re.compile(r"^[ \t]+(?:-\w, )?--([A-Za-z]\w*)", re.MULTILINE)
+
+RESERVED: Final = frozenset(
+    (
+        *("graph", "model", "num_runs", "warmup_runs", "num_threads", "run_delay", "dry_run"),
+        *("min_secs", "max_secs", "warmup_min_secs", "help", "list_signatures"),
+        *("use_xnnpack", "use_gpu", "use_nnapi", "use_hexagon", "use_coreml", "use_npu"),
+        *("use_legacy_nnapi", "gpu_backend", "gpu_precision_loss_allowed", "nnapi_allow_fp16"),
+        *("gpu_inference_for_sustained_speed", "max_delegated_partitions"),
+        *("delegate_serialize_dir", "delegate_serialize_token", "stable_delegate_settings_file"),
+        *("external_delegate_path", "external_delegate_options", "signature_to_run_for"),
+        *("signature", "input_layer", "input_layer_shape", "input_layer_value_files"),
+        *("output_filepath", "result_file_path"),
+    )
+)
+"""Flags that say what is run, how often and where: a Record tells of them by its own fields."""
 
 _USE: Final = {"nnapi": "use_nnapi", "hexagon": "use_hexagon", "coreml": "use_coreml"}
 
@@ -92,6 +107,26 @@ def read_usage(text: str) -> Build:
     )
 
 
+def check_request(build: Build, options: ToolOptions, *, images: bool) -> None:
+    """Refuse before anything runs what no run of this build can do.
+
+    Raises:
+        UsageError: a flag of the user's is unknown or bokehbench's own; images can't be given.
+    """
+    for flag in options.flags:
+        name = flag.partition("=")[0]
+        if name in RESERVED:
+            raise UsageError(f"--runner-flag {flag}: bokehbench says that itself; use its options")
+        if name not in build.flags:
+            raise UsageError(f"--runner-flag {flag}: this build of {TOOL} has no --{name}")
+    missing = {"input_layer_value_files", "output_filepath"} - build.flags
+    if images and missing:
+        raise UsageError(
+            f"--dataset: this build of {TOOL} has no --{min(missing)}; give one of TensorFlow "
+            "Lite 2.8 or newer, or leave the images to our own runner"
+        )
+
+
 def tool_argv(
     spec: TrialSpec,
     model: ModelFacts,
@@ -133,6 +168,8 @@ def tool_argv(
     for flag in options.flags:
         name, _, value = flag.partition("=")
         _need(build, name, f"--runner-flag {flag}", "usage")
+        if name in flags:
+            raise CantRun("usage", f"--runner-flag {flag}: it is given already; use its own option")
         flags[name] = value
     words = [paths.tool]
     for name, value in flags.items():
@@ -302,7 +339,7 @@ def layer_names(model: ModelFacts) -> Sequence[str]:
     names at ',' and ':', which no version shall have to.
     """
     names = [tensor.name for tensor in model.inputs]
-    plain = all(re.fullmatch(r"[\w./-]+", name) for name in names)
+    plain = all(re.fullmatch(r"[A-Za-z0-9_./-]+", name) for name in names)
     if plain and len(set(names)) == len(names):
         return names
     return [f"input{number}" for number in range(len(names))]

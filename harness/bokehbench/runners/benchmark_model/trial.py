@@ -3,6 +3,7 @@
 The tool keeps the times of its runs to itself, so a Trial gets its summary of them.
 """
 
+import math
 from typing import Final
 
 from bokehbench.facts import (
@@ -217,7 +218,7 @@ def _refine(
             )
         if field in values and high - low >= known_high - known_low:
             continue
-        values[field], intervals[field] = round(told * 1e6), (round(low), round(high))
+        values[field], intervals[field] = round(told * 1e6), (math.floor(low), math.ceil(high))
         finer = True
     return finer
 
