@@ -12,7 +12,7 @@ from bokehbench.errors import UsageError
 if TYPE_CHECKING:
     from bokehbench.cli.connect import Connection
     from bokehbench.facts import MeasurementProtocol
-    from bokehbench.schedule import Settings
+    from bokehbench.schedule import BackendRequest, Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -21,7 +21,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class BackendWords:
     """What was said about backends; None is "as the device's profile says"."""
 
-    backend: Literal["auto", "all", "gpu", "xnnpack", "cpu"]
+    backend: "BackendRequest"
     engine: str | None
     precision: Literal["default", "fp16", "fp32", "both"]
     threads: int | None
@@ -83,10 +83,13 @@ def backend_options(function: _F) -> _F:
 
     @click.option(
         "--backend",
-        type=click.Choice(["auto", "all", "gpu", "xnnpack", "cpu"]),
+        type=click.Choice(
+            ["auto", "all", "gpu", "xnnpack", "cpu", "npu", "nnapi", "hexagon", "external"]
+        ),
         default="auto",
         show_default=True,
-        help="auto: the profile's order, the next one where one fails; all: one record of each.",
+        help="auto: the profile's order, the next one where one fails; all: gpu, xnnpack and cpu, "
+        "one record of each. The last four are for --runner benchmark_model.",
     )
     @click.option(
         "--engine",

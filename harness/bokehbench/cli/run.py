@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +30,7 @@ from bokehbench.cli.options import (
 )
 from bokehbench.cli.output import note
 from bokehbench.cli.plan import show_plans
+from bokehbench.cli.tool_options import TOOL, ToolWords, make_tool, tool_for, tool_options
 from bokehbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     help="local, SERIAL, tcp:HOST:PORT or usb[:SERIAL]; several run side by side.",
 )
 @backend_options
+@tool_options
 @protocol_options
 @click.option(
     "--dataset",
@@ -111,6 +114,7 @@ def command(
     models: tuple[Path, ...],
     devices: tuple[str, ...],
     backends: BackendWords,
+    tool_words: ToolWords,
     protocol: Protocol,
     dataset: Path | None,
     fit: Literal["native", "resize", "crop"] | None,
@@ -160,6 +164,14 @@ def command(
         _model(path, names[number] if names else None, io_file, io_flags)
         for number, path in enumerate(models)
     )
+    tool = make_tool(
+        tool_words,
+        backend=backends.backend,
+        engine=backends.engine,
+        sustained_seconds=sustained_seconds,
+    )
+    if tool is not None:
+        backends = replace(backends, engine=TOOL)
     measured = make_protocol(protocol, "challenge" if against is None else "ci")
     if against is not None:
         enough_to_compare(measured)
@@ -192,6 +204,7 @@ def command(
                 recovery_seconds=recovery_seconds,
                 lock_clocks=lock_clocks,
                 images=images,
+                tool=tool,
                 against=against is not None,
             ),
             may_install=not dry_run,
@@ -257,17 +270,24 @@ def equipped(
     may_install: bool = True,
 ) -> "Prepared":
     """A request met with a device, its runner and its engines, installed where they are missing."""
+    from bokehbench.engines import Engine
     from bokehbench.schedule import choose_backends
     from bokehbench.session import new_id as fresh_id
     from bokehbench.session import prepare
 
     device, profile = connection.device, connection.profile
     settings = request.settings
-    choices, _ = choose_backends(settings, profile, device.facts.gpu)
-    engines, missing = equip_all(
-        connection, choices, optional=settings.backend == "auto", may_install=may_install
-    )
-    runner = runner_for(device)
+    if request.tool is not None:
+        program = tool_for(connection, request.tool.path, may_install=may_install)
+        engines: dict[str, Engine] = {TOOL: Engine(TOOL, program.version, program.path, ())}
+        missing: dict[str, str] = {}
+        runner = f"{device.facts.platform}-{device.facts.abi}", program.path
+    else:
+        choices, _ = choose_backends(settings, profile, device.facts.gpu)
+        engines, missing = equip_all(
+            connection, choices, optional=settings.backend == "auto", may_install=may_install
+        )
+        runner = runner_for(device)
     wanted = request.dataset is not None and request.images.host_images > 0
     host = host_machine() if wanted else None
     return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id, host)

@@ -278,9 +278,16 @@ def _sustained(plan: Plan, record: PlannedRecord, progress: Progress) -> TrialSp
     )
 
 
+def _slowest_ns(trial: Trial) -> int:
+    """The longest run of a process, as far as it tells."""
+    if trial.aggregate is not None:
+        return trial.aggregate.max_ns or trial.aggregate.avg_ns
+    return max(trial.invoke_ns, default=0)
+
+
 def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress) -> TrialSpec:
     """The timed trial's own settings over a batch of images, one run each."""
-    slowest = max((ns for trial in progress.trials for ns in trial.invoke_ns), default=0)
+    slowest = max(map(_slowest_ns, progress.trials), default=0)
     each = max(IMAGE_SECONDS, 20 * slowest / 1e9)
     return replace(
         _timed(plan, record, len(progress.image_trials)),

@@ -10,7 +10,9 @@ from bokehbench.facts import GpuOptions, MeasurementProtocol
 from bokehbench.facts.trial import Backend, GpuApi, GpuCache, GpuPreference, Precision
 from bokehbench.profile import DeviceProfile
 
-BackendRequest = Literal["auto", "all", "gpu", "xnnpack", "cpu"]
+BackendRequest = Literal[
+    "auto", "all", "gpu", "npu", "nnapi", "hexagon", "external", "xnnpack", "cpu"
+]
 PrecisionRequest = Literal["default", "fp16", "fp32", "both"]
 CacheRequest = Literal["none", "cold", "warm", "both"]
 

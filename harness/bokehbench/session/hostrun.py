@@ -182,6 +182,7 @@ class HostSide:
             stop=self._stop,
             greeting=[],
             sampler=None,
+            tool=None,
         )
         self._models[number] = _Model(bench)
         return self._models[number]

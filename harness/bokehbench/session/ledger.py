@@ -6,8 +6,17 @@ from dataclasses import replace
 import msgspec
 
 from bokehbench import __version__
-from bokehbench.facts import Conditions, Evidence, HostRun, ImageScore, RunnerFacts, Trial
+from bokehbench.facts import (
+    Conditions,
+    Evidence,
+    HostRun,
+    ImageScore,
+    Prediction,
+    RunnerFacts,
+    Trial,
+)
 from bokehbench.phone.launcher import Bench, utc_now
+from bokehbench.runners.benchmark_model import TOOL
 from bokehbench.runners.protocol import PROTOCOL
 from bokehbench.schedule import PlannedRecord, Progress, reference_group
 from bokehbench.session.forecasting import foresee
@@ -59,9 +68,7 @@ class Ledger:
             model=model.facts,
             device=msgspec.structs.replace(prepared.device.facts, profile=prepared.profile.name),
             engine=prepared.engines[record.engine].facts,
-            runner=RunnerFacts(
-                protocol=PROTOCOL, target=prepared.target, sha256=bench.placed_runner.sha256
-            ),
+            runner=_runner_facts(prepared, bench),
             launch="local" if prepared.device.is_this_machine else "shell",
             backend=record.backend,
             precision=record.precision,
@@ -75,16 +82,7 @@ class Ledger:
             fidelity_rules=request.fidelity_rules if request.dataset else None,
             dataset=prepared.dataset_facts(),
             factsheet=model.factsheet,
-            prediction=foresee(
-                model.path,
-                record.input_shapes,
-                record.engine,
-                prepared.engines[record.engine].facts.version,
-                record.backend,
-                settings.gpu.options(0),
-                prepared.profile,
-                record.precision,
-            ),
+            prediction=None if request.tool else _prediction(prepared, record),
             conditions=(before,) if before else (),
         )
         shared = self._sharing(record)
@@ -120,7 +118,10 @@ class Ledger:
     def name_build(self, record: PlannedRecord, bench: Bench) -> None:
         """What the runner said of itself goes into the record, once."""
         runner = self.evidence[record.record_id].runner
-        if bench.greeting and runner.build is None:
+        if bench.versions and runner.build is None:
+            told = msgspec.structs.replace(runner, build=bench.versions[-1])
+            self._replace(record.record_id, runner=told)
+        elif bench.greeting and runner.build is None:
             hello = bench.greeting[-1]
             told = msgspec.structs.replace(runner, build=hello.build, engine_abi=hello.engine_abi)
             self._replace(record.record_id, runner=told)
@@ -162,6 +163,33 @@ class Ledger:
 
     def _replace(self, record_id: str, **changes: object) -> None:
         self.evidence[record_id] = msgspec.structs.replace(self.evidence[record_id], **changes)
+
+
+def _runner_facts(prepared: Prepared, bench: Bench) -> RunnerFacts:
+    """The program that runs the model, and what the user tells it."""
+    sha256, tool = bench.placed_runner.sha256, prepared.request.tool
+    if tool is None:
+        return RunnerFacts(protocol=PROTOCOL, target=prepared.target, sha256=sha256)
+    options = tool.options
+    given = {
+        "external_delegate_path": options.delegate,
+        "external_delegate_options": options.delegate_options,
+    }
+    flags = (*(f"{name}={value}" for name, value in given.items() if value), *options.flags)
+    return RunnerFacts(name=TOOL, protocol=0, target=prepared.target, sha256=sha256, flags=flags)
+
+
+def _prediction(prepared: Prepared, record: PlannedRecord) -> Prediction | None:
+    return foresee(
+        prepared.request.models[record.model_index].path,
+        record.input_shapes,
+        record.engine,
+        prepared.engines[record.engine].facts.version,
+        record.backend,
+        prepared.request.settings.gpu.options(0),
+        prepared.profile,
+        record.precision,
+    )
 
 
 def _field(trial: Trial) -> str:

@@ -1,14 +1,18 @@
 """Runner, engine and models onto a device, by content."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from bokehbench.engines import Engine, file_sha256
 from bokehbench.errors import ModelError
 from bokehbench.model import read_model, resolve_io
 from bokehbench.model.reference import REFERENCE_SHA256, reference_model
-from bokehbench.phone.device import Device
+from bokehbench.phone.device import Device, Placed
 from bokehbench.phone.launcher import Bench, Stop
 from bokehbench.phone.sampler import Sampler
+from bokehbench.phone.tool_process import ask_build
+from bokehbench.runners.benchmark_model import ToolSetup, check_request
 from bokehbench.session.request import ModelInput, Prepared
 
 REFERENCE = -1
@@ -44,15 +48,11 @@ def place_all(
     protocol = request.settings.protocol
     verify = protocol.verify_files
     device.collect()
-    runner = device.place(
-        prepared.runner,
-        name="runner",
-        sha256=file_sha256(prepared.runner),
-        executable=True,
-        verify=verify,
-    )
+    runner = _place_runner(prepared, verify)
+    tool = _ready_tool(prepared, runner) if request.tool else None
     libraries = {
-        name: _place_engine(device, engine, verify) for name, engine in prepared.engines.items()
+        name: (runner.path, runner.folder) if tool else _place_engine(device, engine, verify)
+        for name, engine in prepared.engines.items()
     }
     inputs = dict(enumerate(request.models))
     if protocol.reference.processes:
@@ -81,10 +81,41 @@ def place_all(
             put_blob=put_blob,
             stop=stop,
             sampler=sampler,
+            tool=tool,
         )
         for number, model in inputs.items()
         for name, (library, folder) in libraries.items()
     }
+
+
+def _place_runner(prepared: Prepared, verify: bool) -> Placed:
+    """Our runner, or the tool that takes its place."""
+    device, path = prepared.device, prepared.runner
+    sha256 = file_sha256(path)
+    if prepared.request.tool is not None and device.is_this_machine:
+        # What a tool needs may lie beside it.
+        return Placed(str(path.resolve()), sha256, 0)
+    return device.place(path, name="runner", sha256=sha256, executable=True, verify=verify)
+
+
+def _ready_tool(prepared: Prepared, runner: Placed) -> ToolSetup:
+    """The tool's own flags, asked on the device, and the delegate's library where it is.
+
+    Raises:
+        EngineError: it can't be executed there, or is no benchmark tool.
+        UsageError: this build can't do what was asked.
+        TransferError: the library did not arrive whole.
+    """
+    device, request = prepared.device, prepared.request.tool
+    assert request is not None
+    options = request.options
+    if options.delegate and Path(options.delegate).is_file() and not device.is_this_machine:
+        path = Path(options.delegate)
+        placed = device.place(path, name="delegate.so", sha256=file_sha256(path), verify=False)
+        options = replace(options, delegate=placed.path)
+    build = ask_build(device, runner.path, str(prepared.runner))
+    check_request(build, options, images=prepared.request.dataset is not None)
+    return ToolSetup(build, options)
 
 
 def _place_engine(device: Device, engine: Engine, verify: bool) -> tuple[str, str]:

@@ -1,9 +1,10 @@
-"""Raw event streams of a stored record, parsed again and compared with its evidence."""
+"""Raw event streams and logs of a stored record, parsed again, compared with its evidence."""
 
 from collections.abc import Callable
 
 from bokehbench.errors import StoreError
 from bokehbench.facts import Evidence, Trial, TrialSpec
+from bokehbench.runners.benchmark_model import aggregate_of, parse_log
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import parse_events
 
@@ -21,12 +22,16 @@ _TOLD = (
 )
 """Fields of a Trial that are the runner's own words."""
 
+_COUNTS = ("count", "warmup_count")
+_TIMES = ("avg_ns", "min_ns", "max_ns", "std_ns", "median_ns", "p5_ns", "p95_ns", "first_ns")
+"""Fields of an aggregate."""
+
 
 def reparse(evidence: Evidence, find_blob: Callable[[str], bytes | None]) -> tuple[int, list[str]]:
     """How many event streams could be parsed, and which say something else than the evidence.
 
-    A stream that is not stored here (an import without blobs) is not counted; one that was
-    altered is named.
+    For a process of a tool that is its log. A stream that is not stored here (an import without
+    blobs) is not counted; one that was altered is named.
     """
     parsed, unlike = 0, []
     trials = (
@@ -37,17 +42,19 @@ def reparse(evidence: Evidence, find_blob: Callable[[str], bytes | None]) -> tup
         *evidence.image_trials,
     )
     for trial in trials:
-        if trial.events_sha256 is None:
+        source = trial.log_sha256 if trial.aggregate is not None else trial.events_sha256
+        if source is None:
             continue
         try:
-            data = find_blob(trial.events_sha256)
+            data = find_blob(source)
         except StoreError as error:
             unlike.append(f"{_name(trial)}: {error}")
             continue
         if data is None:
             continue
         parsed += 1
-        if problem := _difference(trial, data):
+        told = _difference if trial.aggregate is None else _log_difference
+        if problem := told(trial, data):
             unlike.append(f"{_name(trial)}: {problem}")
     return parsed, unlike
 
@@ -78,6 +85,31 @@ def _difference(trial: Trial, data: bytes) -> str:
     if not differing:
         return ""
     return f"the stream says something else of {', '.join(differing)}"
+
+
+def _log_difference(trial: Trial, data: bytes) -> str:
+    """In what a tool's trial differs from its log, or an empty text.
+
+    What a result file told more exactly has to lie where the log leaves it.
+    """
+    logged, evidence = aggregate_of(parse_log(data, exit_code=0).last)[0], trial.aggregate
+    if logged is None or evidence is None:
+        return "the log holds no result"
+    differing = [
+        name
+        for name in (*_COUNTS, *_TIMES)
+        if not _within(
+            getattr(evidence, name), getattr(logged, name), logged.intervals_ns.get(name)
+        )
+    ]
+    return f"the log says something else of {', '.join(differing)}" if differing else ""
+
+
+def _within(told: int | None, logged: int | None, interval: tuple[int, int] | None) -> bool:
+    """Whether a number is the log's, or one that was printed so; the log may not have it."""
+    if told is None or logged is None or interval is None:
+        return logged is None or told == logged
+    return interval[0] - 1 <= told <= interval[1] + 1
 
 
 def _spec(trial: Trial) -> TrialSpec:

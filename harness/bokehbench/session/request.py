@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from bokehbench.model.fit import Fit, plan_fit, timing_shapes
 from bokehbench.phone.device import Device
 from bokehbench.phone.transport import Transport
 from bokehbench.profile import DeviceProfile
+from bokehbench.runners.benchmark_model import ToolOptions
 from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
 from bokehbench.session.admit import admit
 
@@ -53,10 +54,23 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
+class ToolRequest:
+    """One of Google's benchmark tools in place of our runner.
+
+    `path` is the user's own file, None what is installed. A `delegate` of the options may be
+    a file of this host, which goes to the device too.
+    """
+
+    path: Path | None = None
+    options: ToolOptions = field(default_factory=ToolOptions)
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """Everything that the user decided; made by the command line or by a script.
 
     `against`: the first of two models is the baseline that the second is compared with.
+    With a `tool`, the settings' engine is named after it, and `Prepared.runner` is its file.
     """
 
     models: tuple[ModelInput, ...]
@@ -68,6 +82,7 @@ class RunRequest:
     recovery_seconds: float = RECOVERY_SECONDS
     lock_clocks: bool = False
     images: ImageOptions = ImageOptions()
+    tool: ToolRequest | None = None
     against: bool = False
 
 
@@ -172,11 +187,19 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "recovery_seconds": request.recovery_seconds,
         "lock_clocks": request.lock_clocks,
         "against": request.against,
+        "tool": _tool(request.tool),
         "records": [
             [r.record_id, r.model_index, r.backend, r.engine, r.precision]
             for r in prepared.plan.records
         ],
     }
+
+
+def _tool(tool: ToolRequest | None) -> dict[str, object] | None:
+    if tool is None:
+        return None
+    path = _path(tool.path) if tool.path else None
+    return {"path": path, **dataclasses.asdict(tool.options)}
 
 
 def _path(path: Path) -> str:

@@ -11,8 +11,15 @@ from bokehbench.errors import UsageError
 from bokehbench.facts import Evidence, Factsheet, FidelityRules, IoSpec, MeasurementProtocol
 from bokehbench.fidelity.pairs import Dataset, open_dataset
 from bokehbench.model.reader import read_model
+from bokehbench.runners.benchmark_model import ToolOptions
 from bokehbench.schedule import GpuSettings, Plan, PlannedRecord, Progress, Settings
-from bokehbench.session.request import ImageOptions, ModelInput, Prepared, RunRequest
+from bokehbench.session.request import (
+    ImageOptions,
+    ModelInput,
+    Prepared,
+    RunRequest,
+    ToolRequest,
+)
 from bokehbench.store import RecordFilter, Store
 
 
@@ -104,8 +111,16 @@ def _rebuild(request: Mapping[str, Any], run_id: str, option: str) -> RunRequest
             host_images=request["host_images"],
             keep_outputs=Path(request["keep_outputs"]) if request["keep_outputs"] else None,
         ),
+        tool=_tool(request.get("tool")),
         against=request.get("against", False),
     )
+
+
+def _tool(told: Mapping[str, Any] | None) -> ToolRequest | None:
+    if told is None:
+        return None
+    options = ToolOptions(told["delegate"], told["delegate_options"], tuple(told["flags"]))
+    return ToolRequest(Path(told["path"]) if told["path"] else None, options)
 
 
 def _dataset(

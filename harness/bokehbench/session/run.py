@@ -20,6 +20,7 @@ from bokehbench.facts import (
 )
 from bokehbench.phone.conditions import observe, settle
 from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
+from bokehbench.phone.launcher_tool import run_tool_images, run_tool_timed
 from bokehbench.phone.restore import Changes, watch
 from bokehbench.phone.transport import Deadline
 from bokehbench.schedule import PlannedRecord, is_lost, next_trial, trials_left
@@ -229,7 +230,7 @@ class _Run:
             self._settle()
         started = utc_now()
         try:
-            trial = run_timed(bench, spec)
+            trial = run_timed(bench, spec) if bench.tool is None else run_tool_timed(bench, spec)
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
         self.ledger.enter_trial(record, trial)
@@ -248,8 +249,9 @@ class _Run:
         started = utc_now()
         trial: Trial | None = None
         if loaded:
+            run = run_images if self._bench(record).tool is None else run_tool_images
             try:
-                trial = run_images(
+                trial = run(
                     self._bench(record),
                     spec,
                     loaded,
