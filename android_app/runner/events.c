@@ -4,6 +4,7 @@
 
 void events_init(struct events *events, int fd) {
     events->fd = fd;
+    events->write = write_all;
     events->broken = false;
     events->comma = false;
     events->count = 0;
@@ -13,7 +14,7 @@ void events_init(struct events *events, int fd) {
 
 static void flush(struct events *events) {
     sha256_update(&events->sha, events->buffer, events->used);
-    if (!events->broken && !write_all(events->fd, events->buffer, events->used)) {
+    if (!events->broken && !events->write(events->fd, events->buffer, events->used)) {
         events->broken = true;
     }
     events->used = 0;
@@ -92,10 +93,14 @@ static void start(struct events *events, const char *key) {
     }
 }
 
-void event_begin(struct events *events, const char *name) {
+void object_begin(struct events *events, const char *key, const char *name) {
     put(events, '{');
     events->comma = false;
-    event_text(events, "event", name);
+    event_text(events, key, name);
+}
+
+void event_begin(struct events *events, const char *name) {
+    object_begin(events, "event", name);
 }
 
 void event_end(struct events *events) {

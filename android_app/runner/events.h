@@ -7,6 +7,7 @@
 
 struct events {
     int fd;
+    bool (*write)(int fd, const void *bytes, size_t length); /* all of them */
     bool broken; /* a write failed: nothing more is written */
     bool comma;  /* the next member or element needs one before it */
     uint64_t count;
@@ -18,6 +19,8 @@ struct events {
 void events_init(struct events *events, int fd);
 
 void event_begin(struct events *events, const char *name);
+/* An object whose first member is not "event". */
+void object_begin(struct events *events, const char *key, const char *name);
 void event_end(struct events *events);
 
 /* A member of an object, or with key NULL an element of a list. */

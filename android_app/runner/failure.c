@@ -21,6 +21,7 @@ static const struct {
     [FAILURE_INTERNAL] = {"internal", 70},
     [FAILURE_OUT_OF_MEMORY] = {"out_of_memory", 71},
     [FAILURE_IO_ERROR] = {"io_error", 74},
+    [FAILURE_STOPPED] = {"stopped", 75},
 };
 
 static void set(struct failure *failure, enum failure_code code, const char *format,

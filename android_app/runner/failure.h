@@ -22,6 +22,7 @@ enum failure_code {
     FAILURE_INTERNAL,
     FAILURE_OUT_OF_MEMORY,
     FAILURE_IO_ERROR,
+    FAILURE_STOPPED,
     FAILURE_CODES
 };
 

@@ -9,7 +9,8 @@ struct missing {
     char names[600];
 };
 
-/* `engine_missing` when there is no such file, `engine_unsupported` when it can't be loaded. */
+/* `engine_missing` when there is no such file, `engine_unsupported` when it can't be loaded.
+ * `path` may also be a name that the linker looks for, or one inside an APK (`/x.apk!/lib/x.so`). */
 bool library_open(const char *path, void **library, struct failure *failure);
 
 /* `function` is the address of a function pointer; it becomes NULL when the name is not there. */

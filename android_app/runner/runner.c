@@ -35,6 +35,7 @@ struct runner {
     const char *cache; /* cold, warm or none */
     int folder;
     uint64_t deadline_ns;
+    const struct surroundings *surroundings;
 };
 
 static void put_hello(struct runner *runner, const char *engine_abi) {
@@ -183,7 +184,7 @@ static bool start_engine(struct runner *runner, const struct engine *engine, voi
     }
     put_backend(runner, load_ns);
     return events_heard(&runner->events, failure) &&
-           arm_deadline(runner->deadline_ns, failure);
+           runner->surroundings->arm_deadline(runner->deadline_ns, failure);
 }
 
 static bool find_engine(const char *name, const struct engine *const *engines,
@@ -207,7 +208,7 @@ static bool run_trial(struct runner *runner, int count, char **words,
         return false;
     }
     runner->deadline_ns += arguments->deadline_ms * 1000000u;
-    if (!arm_deadline(runner->deadline_ns, failure) ||
+    if (!runner->surroundings->arm_deadline(runner->deadline_ns, failure) ||
         !find_engine(arguments->engine, engines, &engine, failure) ||
         !manifest_load(arguments->manifest, arguments->setup.inputs, &runner->manifest,
                        failure)) {
@@ -222,8 +223,8 @@ static bool run_trial(struct runner *runner, int count, char **words,
         !start_engine(runner, engine, &session, failure)) {
         return false;
     }
-    struct trial trial = {engine,           session,        arguments,      &runner->manifest,
-                          &runner->report, runner->folder, &runner->events};
+    struct trial trial = {engine,           session,        arguments,       &runner->manifest,
+                          &runner->report, runner->folder, &runner->events, runner->surroundings->stop};
     if (!trial_check(&trial, failure) || !trial_run(&trial, failure)) {
         return false;
     }
@@ -245,15 +246,16 @@ static void put_error(struct runner *runner, const struct failure *failure) {
     event_end(events);
 }
 
-int runner_run(int count, char **words, int events_fd, const struct engine *const *engines) {
+int runner_run(int count, char **words, const struct surroundings *surroundings,
+               const struct engine *const *engines) {
     struct failure failure = {0};
     struct runner *runner = calloc(1, sizeof *runner);
     if (runner == NULL) {
         return failure_exit(FAILURE_OUT_OF_MEMORY);
     }
-    events_init(&runner->events, events_fd);
+    events_init(&runner->events, surroundings->events_fd);
+    runner->surroundings = surroundings;
     runner->folder = -1;
-    end_with_parent();
     runner->deadline_ns = now_ns(); /* and what the arguments grant */
     if (!run_trial(runner, count, words, engines, &failure)) {
         if (failure.code == FAILURE_NONE) { /* its exit code would be that of a good trial */

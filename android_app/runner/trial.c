@@ -68,6 +68,14 @@ static bool loop_init(const struct arguments *arguments, struct loop *loop,
     return true;
 }
 
+static bool stopped(const struct trial *trial, struct failure *failure) {
+    if (trial->stop == NULL || !atomic_load_explicit(trial->stop, memory_order_relaxed)) {
+        return false;
+    }
+    fail(failure, FAILURE_STOPPED, "stopped by the host");
+    return true;
+}
+
 /* The timed region. The end of one invocation is also the clock reading of the caller's cap. */
 static bool invoke(const struct trial *trial, uint64_t *invoke_ns, uint64_t *end,
                    struct failure *failure) {
@@ -76,6 +84,9 @@ static bool invoke(const struct trial *trial, uint64_t *invoke_ns, uint64_t *end
     size_t inputs = trial->arguments->setup.inputs;
     size_t outputs = trial->arguments->setup.outputs;
     void *address;
+    if (stopped(trial, failure)) {
+        return false;
+    }
     uint64_t start = now_ns();
     for (size_t i = 0; i < inputs; i++) {
         if (!engine->lock(session, INPUT, i, ACCESS_WRITE, &address, failure) ||

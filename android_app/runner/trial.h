@@ -2,6 +2,8 @@
 #ifndef BOKEHBENCH_TRIAL_H
 #define BOKEHBENCH_TRIAL_H
 
+#include <stdatomic.h>
+
 #include "arguments.h"
 #include "events.h"
 #include "manifest.h"
@@ -14,6 +16,7 @@ struct trial {
     const struct engine_report *report;
     int folder; /* the work folder */
     struct events *events;
+    const atomic_bool *stop; /* NULL: never */
 };
 
 /* The image output has the type and shape, and all tensors the scale, that the host described. */

@@ -3,6 +3,7 @@
 #include "check.h"
 
 struct fake fake;
+atomic_bool stop;
 
 static bool behaves(const char *word) {
     return strcmp(fake.behaviour, word) == 0;
@@ -104,6 +105,9 @@ static bool fake_run(void *session, struct failure *failure) {
     if (behaves("slow")) {
         struct timespec time = {0, 3000000};
         nanosleep(&time, NULL);
+    }
+    if (behaves("stop") && fake.runs == 2) {
+        stop = true;
     }
     for (size_t i = 0; i < ELEMENTS; i++) {
         fake.output[i] = 1.0f - fake.input[i];

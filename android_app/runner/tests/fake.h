@@ -2,6 +2,8 @@
 #ifndef BOKEHBENCH_FAKE_H
 #define BOKEHBENCH_FAKE_H
 
+#include <stdatomic.h>
+
 #include "../engine.h"
 
 enum { ELEMENTS = 12 };
@@ -16,6 +18,7 @@ struct fake {
 };
 
 extern struct fake fake;
+extern atomic_bool stop; /* of the trial */
 extern const struct engine FAKE;
 
 #endif

@@ -1,4 +1,5 @@
 #include "../files.h"
+#include "../library.h"
 
 #include "../engine_log.h"
 #include "check.h"
@@ -20,6 +21,21 @@ static void test_full_disk(int folder) {
     CHECK(begun && !ended && failure.code == FAILURE_IO_ERROR);
     CHECK(strstr(failure.message, "engine.log") != NULL);
     engine_log_free(&log);
+}
+
+/* A name that only the linker can find, and a path that tells by itself. */
+static void test_libraries(void) {
+    static const char *const MISSING[] = {"libnone.so", "/none/libnone.so",
+                                          "/none/base.apk!/lib/x86_64/libnone.so"};
+    struct failure failure = {0};
+    void *library = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(!library_open(MISSING[i], &library, &failure));
+        CHECK(failure.code == FAILURE_ENGINE_MISSING && strstr(failure.message, MISSING[i]));
+    }
+    CHECK(!library_open("/proc/self/status", &library, &failure));
+    CHECK(failure.code == FAILURE_ENGINE_UNSUPPORTED && library == NULL);
+    CHECK(library_open("libc.so.6", &library, &failure));
 }
 
 void test_files(void) {
@@ -53,4 +69,5 @@ void test_files(void) {
     CHECK(rmdir(folder) == 0); /* nothing else is left */
     CHECK(open_folder_of("here", &work, &failure));
     close(work);
+    test_libraries();
 }

@@ -4,6 +4,7 @@
 
 #include "../events.h"
 #include "../files.h"
+#include "../os.h"
 #include "../runner.h"
 #include "../sha256.h"
 #include "check.h"
@@ -71,7 +72,8 @@ static int run(const char *items, const char *const *change) {
         list[i] = words[i];
     }
     int fd = open(path_of("events"), (deaf ? O_RDONLY : O_RDWR) | O_CREAT | O_TRUNC, 0644);
-    int code = runner_run(count, list, fd, ENGINES);
+    const struct surroundings surroundings = {fd, arm_deadline, &stop};
+    int code = runner_run(count, list, &surroundings, ENGINES);
     close(fd);
     ssize_t got = get_file("events", said, sizeof said - 1);
     said[got > 0 ? got : 0] = '\0';
@@ -185,6 +187,18 @@ static void test_failures(void) {
 }
 
 /* The alarm is blocked by the parent, and the engine takes it over while it loads. */
+/* Stopped between two invocations; and another trial of the same process knows nothing of it. */
+static void test_stop(void) {
+    static const char THREE[] = "item\t0\tnone\tseed:1\nitem\t1\tnone\tseed:2\nitem\t2\tnone\tseed:3\n";
+    CHECK(run("item\t0\tnone\tseed:1\n", CHANGE("model=stop")) == 75 && fake.runs == 2);
+    CHECK(says("\"stopped\"") && !says("\"event\":\"samples\"") && fake.locked == 0);
+    stop = false;
+    CHECK(run(THREE, CHANGE("model=stop", "mode=images")) == 75 && fake.runs == 2);
+    CHECK(says("\"index\":1") && !says("\"index\":2") && says("\"stopped\""));
+    stop = false;
+    CHECK(run(THREE, CHANGE("mode=images")) == 0 && fake.runs == 3);
+}
+
 static void test_deadline(void) {
     int status = 0;
     pid_t child = fork();
@@ -221,6 +235,7 @@ void test_trial(void) {
     test_time();
     test_images();
     test_failures();
+    test_stop();
     test_deadline();
     test_nobody_reads();
     dup2(errors, 2);
