@@ -9,6 +9,7 @@
     |   |-- SubmissionError   2   a challenge submission with a wrong factsheet or model
     |   |-- ZooError          2   a model of the zoo that can't be built or exported as asked
     |   |-- StoreError        2   a store that can't be opened, read or written
+    |   |-- ApkError          2   files that no APK can be made of, a signing key, a broken APK
     |   `-- ProfileError      2   a device profile with a wrong key or value
     |-- DeviceError           3   the device is unknown, unreachable or unusable
     |   |-- DeviceLost        3   the link broke in the middle of something
@@ -67,6 +68,10 @@ class ZooError(UsageError):
 
 class StoreError(UsageError):
     """A store can't be opened, read or written."""
+
+
+class ApkError(UsageError):
+    """An APK is broken, or can't be made of these files with this key."""
 
 
 class ProfileError(UsageError):

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "harness" / "bokehbench"
 TIERS = [
     {"errors", "text"},
     {"facts"},
-    {"runners", "engines", "model", "fidelity", "analysis", "profile"},
+    {"runners", "engines", "model", "fidelity", "analysis", "profile", "apk"},
     {"phone", "store"},
     {"derive", "report"},
     {"schedule", "session"},
@@ -22,6 +22,8 @@ ALLOWED_WITHIN_TIER = {
     # report shows what derive computed; session runs what schedule plans.
     ("report", "derive"),
     ("session", "schedule"),
+    # An APK's libraries are checked as those of an engine are.
+    ("apk", "engines"),
 }
 TIER_OF = {room: number for number, rooms in enumerate(TIERS) for room in rooms}
 

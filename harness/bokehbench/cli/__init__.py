@@ -27,6 +27,7 @@ COMMANDS = {
     "devices": "List the devices that can be used.",
     "profiles": "Show what is known about devices, and which profile fits one.",
     "engines": "List, install, check and remove inference engines and tools.",
+    "apk": "Build the app for runs inside an app; show its key; check an APK.",
     "challenge": "Reproduce printed tables, fit C, check submissions.",
     "mos": "Mean opinion scores from raters' votes.",
     "lint": "Predict which operators of a .tflite run on which delegate, and why not.",

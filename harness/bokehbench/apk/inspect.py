@@ -1,0 +1,77 @@
+"""A built APK looked at again: signatures, alignment, what it says it is."""
+
+import hashlib
+import io
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokehbench.apk.archive import ALIGN_BYTES, PAGE_BYTES
+from bokehbench.apk.library import MAX_LIBRARY_BYTES
+from bokehbench.apk.signing import verify
+from bokehbench.errors import ApkError
+
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+
+
+@dataclass(frozen=True)
+class CheckedApk:
+    """An APK whose signatures hold; `libraries` are `ABI/name` -> sha256."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    schemes: tuple[int, ...]
+    cert_sha256: str
+    libraries: Mapping[str, str]
+
+
+def check_apk(path: Path) -> CheckedApk:
+    """Check an APK that `build_apk` wrote: both signatures, and where its entries lie.
+
+    Raises:
+        ApkError: it can't be read, was altered, or is not one of ours.
+    """
+    try:
+        if path.stat().st_size > MAX_LIBRARY_BYTES * 2:
+            raise ApkError("larger than any APK that is built here")
+        data = path.read_bytes()
+        signatures = verify(data)
+        libraries = _libraries(data)
+    except OSError as error:
+        raise ApkError(f"{path}: can't be read: {error.strerror}") from error
+    except ApkError as error:
+        raise ApkError(f"{path}: {error}") from error
+    return CheckedApk(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        schemes=tuple(signature.scheme for signature in signatures),
+        cert_sha256=hashlib.sha256(signatures[0].certificate).hexdigest(),
+        libraries=libraries,
+    )
+
+
+def _libraries(data: bytes) -> dict[str, str]:
+    found = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                alignment = PAGE_BYTES if info.filename.endswith(".so") else ALIGN_BYTES
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise ApkError(f"{info.filename} is compressed; libraries are mapped as stored")
+                if _data_at(data, info) % alignment:
+                    raise ApkError(f"{info.filename} does not start at {alignment} bytes")
+                if info.filename.startswith("lib/"):
+                    name = info.filename.removeprefix("lib/")
+                    found[name] = hashlib.sha256(archive.read(info)).hexdigest()
+    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+        raise ApkError(f"not a zip that can be read: {error}") from error
+    return found
+
+
+def _data_at(data: bytes, info: zipfile.ZipInfo) -> int:
+    *_, name_size, extra_size = _LOCAL_HEADER.unpack_from(data, info.header_offset)
+    return info.header_offset + _LOCAL_HEADER.size + int(name_size) + int(extra_size)
