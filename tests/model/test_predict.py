@@ -147,6 +147,7 @@ def test_every_rule_is_sound(delegate: str) -> None:
     for rule in book.rules:
         assert rule.reason
         assert rule.source
+        assert len(rule.conditions) == len(rule.when)
         unknown = {op for op in rule.ops if not op.startswith("CUSTOM:")} - known
         assert not unknown, rule.rule
 
@@ -380,6 +381,8 @@ def test_a_measurement_overrules_a_rule_on_its_version_alone(tmp_path: Path) -> 
     assert tanh.rule.provenance == "measured: litert 2.3.9 (here)"
     other = forecast(structure, Target("xnnpack", "litert", "2.4.0"), measured=measured)
     assert judged_of(other, "TANH") == ("delegated", "listed")
+    dead = [dataclasses.replace(measured[0], refused=0, failed=1)]
+    assert judged_of(forecast(structure, XNNPACK, measured=dead), "TANH")[0] == "risky"
     torn = [dataclasses.replace(measured[0], delegated=1)]
     assert judged_of(forecast(structure, XNNPACK, measured=torn), "TANH")[0] == "delegated"
     assert measured_of(measured, XNNPACK)

@@ -11,7 +11,7 @@ from bokehbench.model.describe import read_structure
 from bokehbench.model.reader import read_model
 from tests.support.public_models import require_public_models
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("pip, npm, lavapipe")
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +104,72 @@ def test_sizes_are_the_files(models: tuple[Path, ...]) -> None:
         assert structure.size_mib == path.stat().st_size / 2**20
         stored = sum(share.size_bytes for share in structure.weights.values())
         assert 0.9 * read_model(path).weights_bytes < stored <= read_model(path).weights_bytes
+
+
+def test_xnnpack_takes_what_was_predicted(models: tuple[Path, ...]) -> None:
+    """Node counts equal on all models that the engine loads; one has operators it lacks."""
+    from bokehbench.model.predict import forecast
+    from bokehbench.model.rules import Target
+    from bokehbench.probe.ask import ask_xnnpack
+
+    target = Target("xnnpack", "litert", "2.3.0")
+    silent, wrong = [], []
+    for path in models:
+        told = ask_xnnpack(path)
+        if told.delegated is None:
+            silent.append(path.name)
+            continue
+        said = forecast(read_structure(path), target).prediction
+        here = (said.delegated_low, said.delegated_high, said.total_nodes, said.partitions)
+        if here != (told.delegated, told.delegated, told.total, told.kernels):
+            wrong.append((path.name, here, told))
+    assert wrong == []
+    assert silent == ["face_landmark_with_attention.tflite"]
+
+
+def test_tensorflow_lite_takes_what_was_predicted(models: tuple[Path, ...]) -> None:
+    from bokehbench.model.predict import forecast
+    from bokehbench.model.rules import Target
+    from bokehbench.probe.runner import ask_tflite
+    from tests.support.tflite import require_tflite
+
+    library = require_tflite()
+    target = Target("xnnpack", "tflite", "2.9.0")
+    asked, wrong = 0, []
+    for path in models:
+        told = ask_tflite(path, library)
+        if told is None or told.delegated is None:
+            continue
+        asked += 1
+        said = forecast(read_structure(path), target).prediction
+        if not said.delegated_low == told.delegated == said.delegated_high:
+            wrong.append((path.name, said, told))
+    assert asked >= 15
+    assert len(wrong) <= asked / 10, wrong
+
+
+def test_the_gpu_takes_what_was_predicted(
+    models: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded, not run: the GPU here is software. Each graph once, as copies load alike."""
+    from bokehbench.model.predict import forecast
+    from bokehbench.model.rules import Target
+    from bokehbench.probe.ask import ask_gpu
+    from tests.rig.vulkan import require_software_gpu
+
+    for name, value in require_software_gpu().environment.items():
+        monkeypatch.setenv(name, value)
+    target = Target("litert-gpu", "litert", "2.3.0")
+    chosen = {path.name: path for path in models}
+    asked, wrong = 0, []
+    for path in chosen.values():
+        structure = read_structure(path)
+        told = ask_gpu(path, len(structure.graph.ops))
+        if told.delegated is None:
+            continue
+        asked += 1
+        said = forecast(structure, target).prediction
+        if not said.delegated_low == told.delegated == said.delegated_high:
+            wrong.append((path.name, said, told))
+    assert asked >= 15
+    assert len(wrong) <= asked / 10, wrong

@@ -15,7 +15,7 @@ from bokehbench.text import clean
 if TYPE_CHECKING:
     from bokehbench.facts import Evidence
     from bokehbench.model.predict import Forecast, Judged
-    from bokehbench.model.rules import Measured, Target
+    from bokehbench.model.rules import Target
     from bokehbench.model.structure import ModelStructure
     from bokehbench.profile import DeviceProfile
 
@@ -98,14 +98,17 @@ def _lint(
 ) -> None:
     import msgspec
 
-    from bokehbench.model.learned import learn
     from bokehbench.model.predict import DEFAULT_TARGETS, forecast
     from bokehbench.model.rules import load_measured
 
     chosen = [parse_target(word) for word in words] or list(DEFAULT_TARGETS)
     profile = _profile(profile_name, profile_dir) if profile_name else None
     structure = side_of(model, size)
-    measured: tuple[Measured, ...] = (*load_measured(), *learn(evidence))
+    measured = load_measured()
+    if evidence:
+        from bokehbench.model.learned import learn
+
+        measured = (*measured, *learn(evidence))
     told = [forecast(structure, target, measured=measured) for target in chosen]
     bounds = [_bound(structure, one, profile) for one in told]
     document |= {
@@ -166,10 +169,10 @@ def _profile(name: str, folder: Path | None) -> "DeviceProfile":
 def _bound(
     structure: "ModelStructure", told: "Forecast", profile: "DeviceProfile | None"
 ) -> float | None:
-    from bokehbench.session.forecasting import bound_ms
-
     if profile is None or told.target.delegate == "xnnpack":
         return None
+    from bokehbench.session.forecasting import bound_ms
+
     return bound_ms(structure, told, profile, "default")
 
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 MAX_SIDE = 1 << 16
 
 
-def _size(
+def parse_size(
     _context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[int, int] | None:
+    """`512x768` as height and width."""
     if value is None:
         return None
     match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", value)
@@ -29,7 +30,7 @@ def _size(
 size_option = click.option(
     "--size",
     metavar="HxW",
-    callback=_size,
+    callback=parse_size,
     help="Height and width where MODEL leaves them free.  [default: 1024x1024]",
 )
 
@@ -41,6 +42,6 @@ def side_of(model: Path, size: tuple[int, int] | None) -> "ModelStructure":
         ModelError: the file can't be used.
     """
     from bokehbench.model.describe import read_structure
-    from bokehbench.model.fit import TIMING_SIDE
+    from bokehbench.model.structure import TIMING_SIDE
 
     return read_structure(model, free=size or (TIMING_SIDE, TIMING_SIDE))

@@ -19,6 +19,7 @@ Relations: `is`, `is not` (one of the values or none of them), `<`, `<=`, `>`, `
 is not known before the model runs makes a condition neither true nor false: None.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Condition:
         return _RELATIONS[self.relation](found, self.values)
 
 
+@functools.cache
 def parse(text: str) -> Condition:
     """A condition from its text.
 

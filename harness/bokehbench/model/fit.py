@@ -7,12 +7,10 @@ import msgspec
 from bokehbench.errors import DatasetError
 from bokehbench.facts import InputSpec, IoSpec, ModelFacts
 from bokehbench.model.iofile import CHANNELS
+from bokehbench.model.structure import TIMING_SIDE
 
 Fit = Literal["error", "native", "resize", "crop"]
 Shapes = tuple[tuple[int, ...], ...]
-
-TIMING_SIDE: Final = 1024
-"""Height and width of the image that a model of free size is timed on."""
 
 MAX_TRIM: Final = 64
 """Most pixels that are given up to make the sides of all tensors whole."""

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bokehbench.facts import BackendReport, Evidence
-from bokehbench.model.rules import Measured, numbers
-
-EVERY_RULE = "*"
+from bokehbench.model.rules import EVERY_RULE, Measured, numbers
 
 
 @dataclass(frozen=True)

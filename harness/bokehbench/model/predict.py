@@ -8,9 +8,9 @@ import msgspec
 
 from bokehbench.facts.prediction import Outcome, Prediction
 from bokehbench.model.conditions import Asked
-from bokehbench.model.learned import EVERY_RULE
 from bokehbench.model.partition import largest, partitions
 from bokehbench.model.rules import (
+    EVERY_RULE,
     Measured,
     Rule,
     RuleBook,
@@ -171,7 +171,7 @@ def _judge(
             rule.spans and not any(span.holds(target) for span in rule.spans)
         ):
             continue
-        answers = [(condition, condition.holds(asked)) for condition in rule.when]
+        answers = [(condition, condition.holds(asked)) for condition in rule.conditions]
         if any(answer is False for _, answer in answers):
             continue
         told = known.get((rule.rule, op.name))
@@ -192,10 +192,16 @@ def _judge(
 
 def _with_measured(rule: Rule, told: Measured | None) -> Rule:
     """The rule, its verdict replaced by what the engine did where that is another."""
-    if told is None or told.verdict == "unknown":
+    if told is None:
         return rule
     word = "learned" if told.rule == EVERY_RULE else "measured"
     provenance = f"{word}: {told.engine} {told.version} ({told.note})"
+    if told.verdict == "unknown":
+        counts = f"{told.delegated} of {told.delegated + told.refused} cases taken"
+        return replace(rule, provenance=f"{rule.provenance}; {provenance}: {counts}")
+    if told.verdict == "risky":
+        reason = f"{rule.reason}; {word}: the engine failed with it"
+        return replace(rule, verdict="risky", reason=reason, provenance=provenance)
     if rule.verdict == told.verdict or (rule.verdict, told.verdict) == ("risky", "delegated"):
         return replace(rule, provenance=provenance)
     reason = f"{rule.reason}; {word}: {told.verdict}"
@@ -231,8 +237,10 @@ def _taken(
         return len(parts), set(largest(parts, limit))
     if len(wanted) + len(unpackers) == len(graph.ops):
         return (1 if graph.ops else 0), wanted | unpackers
-    # tensorflow/lite/delegates/utils.cc, FP16GraphPartitionHelper: otherwise these stay behind.
-    parts = partitions(_without(graph.ops, unpackers), wanted)
+    # Otherwise these stay behind. Their readers do not wait for them in TensorFlow Lite's delegate
+    # (tensorflow/lite/delegates/utils.cc, FP16GraphPartitionHelper); LiteRT's was seen to wait.
+    ops = graph.ops if target.delegate == "litert-gpu" else _without(graph.ops, unpackers)
+    parts = partitions(ops, wanted)
     chosen = sorted(parts, key=len, reverse=True)[: len(parts) if limit is None else limit]
     return len(chosen), {place for part in chosen for place in part}
 

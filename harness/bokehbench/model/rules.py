@@ -13,6 +13,9 @@ from bokehbench.model.conditions import Condition, parse
 
 Verdict = Literal["delegated", "refused", "risky", "unknown"]
 
+EVERY_RULE: Final = "*"
+"""The rule of what is known of an operator without its shapes and options."""
+
 VERDICTS: Final = ("delegated", "refused", "risky", "unknown")
 DELEGATES: Final = ("tflite-gpu", "litert-gpu", "xnnpack")
 FOLDER: Final = Path(__file__).with_name("rules")
@@ -59,13 +62,22 @@ class Rule:
 
     rule: str
     ops: tuple[str, ...]
-    when: tuple[Condition, ...]
+    when: tuple[str, ...]
     spans: tuple[Span, ...]
     verdict: Verdict
     reason: str
     source: str
     rewrite: str | None = None
     provenance: str = "source"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Its conditions; they are parsed when they are asked for, most of them never.
+
+        Raises:
+            ValueError: one of them is none.
+        """
+        return tuple(parse(text) for text in self.when)
 
     def speaks_of(self, name: str) -> bool:
         """Whether it is about operators of this name."""
@@ -93,7 +105,10 @@ class RuleBook:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an engine did with the probe's models of one operator that one rule speaks of."""
+    """What an engine did with the probe's models of one operator that one rule speaks of.
+
+    `failed` counts those that it took, and then could not load, or died of.
+    """
 
     delegate: str
     engine: str
@@ -103,10 +118,13 @@ class Measured:
     delegated: int
     refused: int
     note: str = ""
+    failed: int = 0
 
     @property
     def verdict(self) -> Verdict:
         """What follows: cases that disagree leave the rule's question open."""
+        if self.failed:
+            return "risky"
         if self.delegated and self.refused:
             return "unknown"
         return "delegated" if self.delegated else "refused"
@@ -157,14 +175,10 @@ def _rule(entry: dict[str, Any], sources: dict[str, str]) -> Rule:
         raise ValueError(f"{name}: {entry['verdict']!r} is no verdict")
     if entry["source"] not in sources:
         raise ValueError(f"{name}: no source is called {entry['source']}")
-    try:
-        when = tuple(parse(text) for text in entry.get("when", ()))
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
     return Rule(
         rule=name,
         ops=tuple(entry["ops"]),
-        when=when,
+        when=tuple(entry.get("when", ())),
         spans=tuple(parse_span(text) for text in entry.get("for", ())),
         verdict=entry["verdict"],
         reason=entry["reason"],
@@ -215,7 +229,7 @@ def load_measured(path: Path = FOLDER / MEASURED) -> tuple[Measured, ...]:
             engine=run["engine"],
             version=run["version"],
             note=run["note"],
-            **{key: row[key] for key in ("rule", "op", "delegated", "refused")},
+            **{key: row[key] for key in ("rule", "op", "delegated", "refused", "failed")},
         )
         for run in document.get("run", ())
         for row in run["results"]

@@ -1,10 +1,15 @@
 """A .tflite in full: tensors, operators with options, weights by type, work and memory."""
 
+from typing import Final
+
 import msgspec
 
 from bokehbench.model.options import Value
 
 Shape = tuple[int, ...]
+
+TIMING_SIDE: Final = 1024
+"""Height and width of the image that a model of free size is timed on."""
 
 
 class TensorEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Measuring what engines support: models of one operator, run for real, become rules."""
