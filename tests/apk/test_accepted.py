@@ -15,8 +15,6 @@ from bokehbench.facts.app import LIBRARY_NAME, OPTIONAL_LIBRARIES, PACKAGE
 from tests.apk.conftest import Parts
 from tests.support.apk import ask
 
-# mypy: androguard has no types.
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
@@ -37,6 +35,7 @@ def test_apksigner_accepts_both_schemes(apk: ApkFile) -> None:
 
 
 @pytest.mark.real("apksigner")
+@pytest.mark.parametrize("parts", ["arm64-v8a"], indirect=True)
 @pytest.mark.parametrize("what", ["library", "directory", "stripped"])
 def test_apksigner_rejects_what_was_altered(what: str, apk: ApkFile, tmp_path: Path) -> None:
     data = bytearray(apk.path.read_bytes())
@@ -100,6 +99,19 @@ def test_zipalign_finds_everything_in_place(apk: ApkFile) -> None:
     assert len(places) == 3
     # This zipalign asks for pages of 4 KiB; ours are of 16.
     assert all(int(place) % 16384 == 0 for place in places)
+
+
+@pytest.mark.real("dexdump")
+def test_the_verifier_of_androids_runtime_takes_the_class(apk: ApkFile, tmp_path: Path) -> None:
+    with zipfile.ZipFile(apk.path) as archive:
+        archive.extract("classes.dex", tmp_path)
+    answer = ask("dexdump", "-f", tmp_path / "classes.dex")
+    assert answer.returncode == 0, answer.stderr
+    assert "Class descriptor  : 'Lorg/bokehbench/runner/Empty;'" in answer.stdout
+    data = bytearray((tmp_path / "classes.dex").read_bytes())
+    data[-3] ^= 1
+    (tmp_path / "broken.dex").write_bytes(data)
+    assert ask("dexdump", "-f", tmp_path / "broken.dex").returncode != 0
 
 
 def test_androguard_reads_manifest_signatures_and_code(apk: ApkFile) -> None:

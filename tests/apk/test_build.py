@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from bokehbench.apk import ApkFile, SigningKey, bundled_app_library, check_apk
+from bokehbench.apk.archive import write_archive
+from bokehbench.apk.dex import write_dex
+from bokehbench.apk.manifest import write_manifest
 from bokehbench.errors import ApkError
 from bokehbench.facts.app import LIBRARY_FILE
 from tests.apk.conftest import Parts
@@ -56,6 +59,15 @@ def test_two_builds_are_identical(
     again = swapped.build(tmp_path / "again.apk", key)
     assert again.path.read_bytes() == apk.path.read_bytes()
     assert replace(again, path=apk.path) == apk
+
+
+def test_the_bytes_are_the_same_under_every_python() -> None:
+    """The zip is written by Python's own library: hashes of what 3.11 made."""
+    entries = {"a.txt": b"text", "lib/x86_64/liba.so": b"one", "lib/x86_64/libb.so": b"two"}
+    archive = hashlib.sha256(write_archive(entries)).hexdigest()
+    assert archive == "6865dd435afc2f1c58686996199e57a165f926bf43ef03ef24d0a88323a32fd0"
+    texts = hashlib.sha256(write_manifest("0") + write_dex("a.B")).hexdigest()
+    assert texts == "57fd2781ba16588e4a74f4b80c4c65be42219049590b9a79520882477bade728"
 
 
 def test_another_library_or_key_gives_another_version(

@@ -104,3 +104,20 @@ def test_a_library_that_is_not_at_a_page_is_refused(key: SigningKey, tmp_path: P
     path.write_bytes(sign(unaligned.replace(b"liba.sx", b"liba.so"), key))
     with pytest.raises(ApkError, match=r"liba.so does not start at 16384 bytes"):
         check_apk(path)
+
+
+def test_a_signed_zip_that_cannot_be_read_is_refused(key: SigningKey, tmp_path: Path) -> None:
+    path = tmp_path / "some.apk"
+    plain = write_archive({"lib/b.so": b"library"})
+    directory = len(split(plain).entries)
+    for at, value, words in (
+        (8, 1, "not a zip that can be read: .*encrypted"),
+        (10, 99, "lib/b.so is compressed"),
+        (16, 7, "not a zip that can be read: Bad CRC"),
+        (44, 0x10, "not a zip that can be read"),
+    ):
+        altered = bytearray(plain)
+        altered[directory + at] ^= value
+        path.write_bytes(sign(bytes(altered), key))
+        with pytest.raises(ApkError, match=words):
+            check_apk(path)

@@ -12,7 +12,12 @@ import pytest
 from android_app.build import TARGETS, zig_cc
 
 ENTRY = "void ANativeActivity_onCreate(void) {}"
-PACKAGES = {"apksigner": "apksigner", "aapt2": "aapt", "zipalign": "zipalign"}
+PACKAGES = {
+    "apksigner": "apksigner",
+    "aapt2": "aapt",
+    "zipalign": "zipalign",
+    "dexdump": "dexdump",
+}
 """Program -> Debian's package."""
 
 

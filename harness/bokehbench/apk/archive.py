@@ -30,6 +30,7 @@ def write_archive(entries: Mapping[str, bytes]) -> bytes:
         for name, data in entries.items():
             info = zipfile.ZipInfo(name, _DATE)
             info.create_system = 0
+            info.external_attr = 0o644 << 16
             alignment = PAGE_BYTES if name.endswith(".so") else ALIGN_BYTES
             info.extra = _gap(out.tell() + _LOCAL_HEADER_BYTES + len(name.encode()), alignment)
             archive.writestr(info, data)

@@ -67,7 +67,10 @@ def _libraries(data: bytes) -> dict[str, str]:
                 if info.filename.startswith("lib/"):
                     name = info.filename.removeprefix("lib/")
                     found[name] = hashlib.sha256(archive.read(info)).hexdigest()
-    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    except ApkError:
+        raise
+    # A zip of somebody else's, well signed, makes the reader fail in any way.
+    except Exception as error:
         raise ApkError(f"not a zip that can be read: {error}") from error
     return found
 
