@@ -21,6 +21,7 @@ COMMANDS = {
     "history": "Show how a model's latency went from run to run, as table and plot.",
     "replay": "Derive a record anew from its stored evidence.",
     "parse": "Read logs of Google's benchmark_model and LiteRT's tools.",
+    "import-log": "Make records of such logs, measured elsewhere.",
     "table": "Print the challenge's table from stored records.",
     "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
     "records": "List, show, export and import stored records.",
@@ -50,7 +51,7 @@ class LazyGroup(click.Group):
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"bokehbench.cli.{cmd_name}")
+        module = importlib.import_module(f"bokehbench.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from bokehbench.cli.log_files import Source, find_logs
 from bokehbench.cli.measure import json_sink
 from bokehbench.cli.output import note, terminal_text, to_json
 from bokehbench.errors import UsageError
@@ -17,27 +16,11 @@ if TYPE_CHECKING:
     from bokehbench.report.logs import NamedLog
     from bokehbench.runners.benchmark_model import LogFile, ParsedLog
 
-SUFFIXES = (".log", ".txt")
-"""Files of a folder that are taken for logs."""
-
 CHUNK_BYTES = 1 << 20
 SLOW_BYTES = 32 << 20
 """A log this large gets a bar."""
 
 _BAD, _MIXED, _FAILED = 2, 1, 4
-
-
-@dataclass(frozen=True)
-class Source:
-    """One log to be read: a path, or None for standard input."""
-
-    path: Path | None
-    in_folder: bool = False
-
-    @property
-    def name(self) -> str:
-        """What messages and tables call it."""
-        return "standard input" if self.path is None else str(self.path)
 
 
 @click.command("parse")
@@ -67,7 +50,7 @@ def command(
         raise UsageError("no log given; name files or folders, or - for standard input")
     if explain and json_target == "-":
         raise UsageError("--explain is for people; leave it out, or send --json to a file")
-    sources, listed = _sources(logs)
+    sources, listed = find_logs(logs)
     if exit_code is not None and len(sources) != 1:
         raise UsageError(f"--exit-code belongs to one log, not to {len(sources)}")
     with json_sink(json_target) as sink:
@@ -96,39 +79,6 @@ def _code(logs: "list[ParsedLog]") -> int:
         return _FAILED
     good = all(log.outcome == "ok" and log.backend_proven for log in logs)
     return 0 if good else _MIXED
-
-
-def _sources(words: tuple[str, ...]) -> tuple[list[Source], bool]:
-    """The logs that the words name, and whether several could have been meant."""
-    sources: list[Source] = []
-    listed = len(words) > 1
-    for word in words:
-        path = Path(word)
-        if word == "-":
-            sources.append(Source(None))
-        elif path.is_dir():
-            listed = True
-            sources += [Source(inner, in_folder=True) for inner in _logs_in(path)]
-        elif not path.exists():
-            raise UsageError(f"{word}: no such file or folder")
-        else:
-            sources.append(Source(path))
-    if not sources:
-        raise UsageError(f"{' '.join(words)}: no {' or '.join(SUFFIXES)} file in there")
-    return sources, listed
-
-
-def _logs_in(folder: Path) -> list[Path]:
-    """Logs at any depth, in the order of their paths; links to folders are not followed."""
-    import os
-
-    found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                found.append(path)
-    return sorted(found)
 
 
 def _read_all(

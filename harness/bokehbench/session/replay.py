@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import Evidence, Trial, TrialSpec
+from bokehbench.facts import AggregateLatency, Evidence, Trial, TrialSpec
 from bokehbench.runners.benchmark_model import aggregate_of, parse_log
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import parse_events
@@ -90,19 +90,30 @@ def _difference(trial: Trial, data: bytes) -> str:
 def _log_difference(trial: Trial, data: bytes) -> str:
     """In what a tool's trial differs from its log, or an empty text.
 
-    What a result file told more exactly has to lie where the log leaves it.
+    What a result file told more exactly has to lie where the log leaves it. Of a log that holds
+    several runs, as one that was imported may, one has to be the trial.
     """
-    logged, evidence = aggregate_of(parse_log(data, exit_code=0).last)[0], trial.aggregate
-    if logged is None or evidence is None:
+    results = [aggregate_of(run)[0] for run in parse_log(data, exit_code=0).runs]
+    unlike = [
+        _unlike(trial.aggregate, logged)
+        for logged in results
+        if logged is not None and trial.aggregate is not None
+    ]
+    if not unlike:
         return "the log holds no result"
-    differing = [
+    differing = min(unlike, key=len)
+    return f"the log says something else of {', '.join(differing)}" if differing else ""
+
+
+def _unlike(evidence: AggregateLatency, logged: AggregateLatency) -> list[str]:
+    """Fields of which a log says something else."""
+    return [
         name
         for name in (*_COUNTS, *_TIMES)
         if not _within(
             getattr(evidence, name), getattr(logged, name), logged.intervals_ns.get(name)
         )
     ]
-    return f"the log says something else of {', '.join(differing)}" if differing else ""
 
 
 def _within(told: int | None, logged: int | None, interval: tuple[int, int] | None) -> bool:
