@@ -33,6 +33,7 @@ COMMANDS = {
     "mos": "Mean opinion scores from raters' votes.",
     "lint": "Predict which operators of a .tflite run on which delegate, and why not.",
     "inspect": "Show what a .tflite is: tensors, size, work, memory, operators.",
+    "zoo": "List and export the challenge's models, beside its printed table.",
     "score": "Compute the challenge's score from a PSNR and a runtime.",
     "doctor": "Check this installation and say how to cure what is wrong.",
 }
