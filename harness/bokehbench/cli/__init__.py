@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "Derive a record anew from its stored evidence.",
     "parse": "Read logs of Google's benchmark_model and LiteRT's tools.",
     "import-log": "Make records of such logs, measured elsewhere.",
+    "ops": "Show where a record's operators ran, what each cost, and what fell back.",
     "table": "Print the challenge's table from stored records.",
     "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
     "records": "List, show, export and import stored records.",
