@@ -8,6 +8,7 @@
  */
 #ifndef BOKEHBENCH_LIBC_H
 #define BOKEHBENCH_LIBC_H
+#define BOKEHBENCH_BIONIC
 
 #if !defined(__LP64__) || !(defined(__aarch64__) || defined(__x86_64__))
 #error "these declarations hold for arm64-v8a and x86_64 alone"
