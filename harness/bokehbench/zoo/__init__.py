@@ -132,7 +132,7 @@ MODELS: Final = (
         "VIC",
         "an encoder of MobileViTv2 and a decoder of DPT",
         _REPORT,
-        32,
+        64,
         127,
         "Error",
         "Error",
@@ -143,7 +143,7 @@ MODELS: Final = (
         "the baseline: seven levels, each with instance norm and kernels of 3 to 9",
         "Ignatov et al., Rendering Natural Camera Bokeh Effect with Deep Learning, "
         "arXiv:2006.05698, and its public model.py",
-        128,
+        64,
         181,
         "N.A.",
         3512,
