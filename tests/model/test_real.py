@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -28,6 +29,11 @@ def interpreter(path: Path) -> Interpreter:
     )
 
 
+def scales(entry: dict[str, Any]) -> int:
+    """Of how many scales the interpreter knows for a tensor."""
+    return len(entry["quantization_parameters"]["scales"])
+
+
 def test_there_are_enough_models(models: tuple[Path, ...]) -> None:
     assert len(models) >= 20
 
@@ -38,7 +44,8 @@ def test_operators_are_the_interpreters(models: tuple[Path, ...]) -> None:
         told = [entry["op_name"] for entry in interpreter(path)._get_ops_details()]
         ours = [op.name.removeprefix("CUSTOM:") for op in structure.graph.ops]
         assert ours == told, path.name
-        assert Counter(op.name for op in structure.graph.ops) == Counter(read_model(path).ops)
+        everywhere = Counter(op.name for graph in structure.subgraphs for op in graph.ops)
+        assert everywhere == Counter(read_model(path).ops), path.name
 
 
 def test_tensors_are_the_interpreters(models: tuple[Path, ...]) -> None:
@@ -48,9 +55,10 @@ def test_tensors_are_the_interpreters(models: tuple[Path, ...]) -> None:
             ours = structure.graph.tensors[told["index"]]
             assert ours.name == told["name"], path.name
             assert ours.shape == tuple(map(int, told["shape_signature"])), (path.name, ours.name)
-            assert ours.dtype == told["dtype"].__name__, (path.name, ours.name)
-            parameters = told["quantization_parameters"]
-            assert ours.scales == len(parameters["scales"]), (path.name, ours.name)
+            # numpy has no word for a handle of a variable.
+            dtype = told["dtype"].__name__.replace("object_", "resource").replace("bool_", "bool")
+            assert ours.dtype == dtype, (path.name, ours.name)
+            assert ours.scales == scales(told), (path.name, ours.name)
 
 
 def test_operators_connect_the_interpreters_tensors(models: tuple[Path, ...]) -> None:
@@ -68,29 +76,35 @@ def test_parameters_are_what_the_interpreter_holds(models: tuple[Path, ...]) -> 
     for path in models:
         structure = read_structure(path)
         engine = interpreter(path)
-        written = {int(t) for op in engine._get_ops_details() for t in op["outputs"]}
-        written |= {entry["index"] for entry in engine.get_input_details()}
-        held = [
-            math.prod(map(int, entry["shape"]))
-            for entry in engine.get_tensor_details()
-            if entry["index"] not in written
-            and (entry["dtype"].__name__ in ("float32", "float16", "int8", "uint8"))
-        ]
-        # Where one buffer serves several tensors it is one set of parameters.
-        shared = _shared(path)
-        assert structure.parameters == sum(held) - shared, path.name
+        held = 0
+        for number, graph in enumerate(structure.subgraphs):
+            written = {index for op in graph.ops for index in op.outputs} | set(graph.inputs)
+            held += sum(
+                math.prod(map(int, entry["shape"]))
+                for entry in engine.get_tensor_details(subgraph_index=number)
+                if entry["index"] not in written
+                and (
+                    entry["dtype"].__name__ in ("float32", "float16", "int8", "uint8")
+                    # Biases of quantised operators.
+                    or (entry["dtype"].__name__ == "int32" and scales(entry) > 0)
+                )
+            )
+        assert structure.parameters == held - _shared(path), path.name
 
 
 def _shared(path: Path) -> int:
-    """Parameters that the file's own schema classes find twice."""
+    """Parameters that the file's own schema classes find twice: one buffer of several tensors."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
     seen: set[int] = set()
     twice = 0
-    for tensor in model.subgraphs[0].tensors:
+    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
         data = model.buffers[tensor.buffer].data
-        if data is None or len(data) == 0 or tensor.type == schema.TensorType.INT32:
+        scaled = tensor.quantization is not None and tensor.quantization.scale is not None
+        if data is None or len(data) == 0:
+            continue
+        if tensor.type == schema.TensorType.INT32 and not scaled:
             continue
         if tensor.buffer in seen:
             twice += math.prod(map(int, tensor.shape))
@@ -107,7 +121,10 @@ def test_sizes_are_the_files(models: tuple[Path, ...]) -> None:
 
 
 def test_xnnpack_takes_what_was_predicted(models: tuple[Path, ...]) -> None:
-    """Node counts equal on all models that the engine loads; one has operators it lacks."""
+    """Node counts equal on all models that the engine loads.
+
+    One has operators that it lacks; the other's sides are free, and at 1 its convolution is empty.
+    """
     from bokehbench.model.predict import forecast
     from bokehbench.model.rules import Target
     from bokehbench.probe.ask import ask_xnnpack
@@ -124,7 +141,7 @@ def test_xnnpack_takes_what_was_predicted(models: tuple[Path, ...]) -> None:
         if here != (told.delegated, told.delegated, told.total, told.kernels):
             wrong.append((path.name, here, told))
     assert wrong == []
-    assert silent == ["face_landmark_with_attention.tflite"]
+    assert silent == ["face_landmark_with_attention.tflite", "melspectrogram.tflite"]
 
 
 def test_tensorflow_lite_takes_what_was_predicted(models: tuple[Path, ...]) -> None:
@@ -144,8 +161,8 @@ def test_tensorflow_lite_takes_what_was_predicted(models: tuple[Path, ...]) -> N
         said = forecast(read_structure(path), target).prediction
         if not said.delegated_low == told.delegated == said.delegated_high:
             wrong.append((path.name, said, told))
-    assert asked >= 15
-    assert len(wrong) <= asked / 10, wrong
+    assert asked >= 22
+    assert wrong == []
 
 
 def test_the_gpu_takes_what_was_predicted(
@@ -160,7 +177,7 @@ def test_the_gpu_takes_what_was_predicted(
     for name, value in require_software_gpu().environment.items():
         monkeypatch.setenv(name, value)
     target = Target("litert-gpu", "litert", "2.3.0")
-    chosen = {path.name: path for path in models}
+    chosen = {path.read_bytes(): path for path in models}
     asked, wrong = 0, []
     for path in chosen.values():
         structure = read_structure(path)
@@ -171,5 +188,5 @@ def test_the_gpu_takes_what_was_predicted(
         said = forecast(structure, target).prediction
         if not said.delegated_low == told.delegated == said.delegated_high:
             wrong.append((path.name, said, told))
-    assert asked >= 15
-    assert len(wrong) <= asked / 10, wrong
+    assert asked >= 26
+    assert wrong == []

@@ -8,10 +8,11 @@ import pytest
 
 from bokehbench.model.describe import read_structure
 from bokehbench.model.predict import forecast
-from bokehbench.model.rules import DELEGATES, Target, load_book, load_measured
+from bokehbench.model.rules import DELEGATES, Target, load_book, load_measured, measured_of
 from bokehbench.probe import ask
 from bokehbench.probe.ask import Told, ask_gpu, ask_xnnpack
 from bokehbench.probe.cases import Case, cases
+from bokehbench.probe.inside import Node, inside
 from bokehbench.probe.measure import Run, to_toml
 from bokehbench.probe.runner import ask_tflite
 from bokehbench.probe.single import single
@@ -107,6 +108,65 @@ def test_shipped_measurements_are_of_whole_runs(delegate: str) -> None:
         assert any(one.delegate == delegate for one in load_measured())
 
 
+MEASURED = [
+    Target(delegate, engine, version)
+    for delegate, engine, version in sorted(
+        {(one.delegate, one.engine, one.version) for one in load_measured()}
+    )
+]
+
+
+@pytest.mark.parametrize("target", MEASURED, ids=lambda target: target.title)
+def test_what_was_measured_is_used_and_never_contradicts_silently(
+    target: Target, files: dict[Case, Path]
+) -> None:
+    """Every case under the rules as written and as measured: where they differ, lint says so."""
+    rows = measured_of(load_measured(), target)
+    used = set()
+    for case, path in files.items():
+        structure = read_structure(path)
+        (written,) = (one.rule for one in forecast(structure, target, measured=()).judged)
+        (told,) = (one.rule for one in forecast(structure, target).judged)
+        row = rows.get((written.rule, case.op))
+        if row is None:
+            # No answer from this engine; the next rule's measurement is not taken for this one.
+            assert told.provenance == "source" or told.rule != written.rule, case.label
+            continue
+        used.add((written.rule, case.op))
+        assert f"measured: {target.engine} {target.version}" in told.provenance, case.label
+        if row.verdict != "unknown":
+            assert told.verdict in (row.verdict, "risky"), case.label
+        if told.verdict != written.verdict:
+            assert "measured: " in told.reason, case.label
+    assert used == set(rows), "a rule was renamed: run python -m bokehbench.probe"
+
+
+def contradictions() -> list[str]:
+    """Rows of the table in docs/models.md: written rules that an engine does not follow."""
+    found: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for one in load_measured():
+        rules = {rule.rule: rule for rule in load_book(one.delegate).rules}
+        written = rules[one.rule].verdict if one.rule in rules else "refused"
+        if written not in (one.verdict, "unknown") and (written, one.verdict) != (
+            "risky",
+            "delegated",
+        ):
+            key = (one.delegate, f"{one.engine} {one.version}", one.rule, written, one.verdict)
+            found.setdefault(key, []).append(one.op)
+    return [
+        f"| {delegate} | {engine} | `{rule}` | {written} | {verdict} | {', '.join(sorted(ops))} |"
+        for (delegate, engine, rule, written, verdict), ops in sorted(found.items())
+    ]
+
+
+def test_contradictions_are_listed() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    told = [
+        line for line in text.splitlines() if line.startswith(("| xnnpack |", "| litert-gpu |"))
+    ]
+    assert told == contradictions()
+
+
 SAMPLE = ("CONV_2D", "TRANSPOSE_CONV", "SOFTMAX", "STRIDED_SLICE", "L2_NORMALIZATION")
 
 
@@ -158,3 +218,21 @@ def test_so_does_the_gpu(op: str, files: dict[Case, Path], monkeypatch: pytest.M
         answers += 1
         assert prediction.delegated_low <= told.delegated <= prediction.delegated_high, path
     assert answers > 0
+
+
+def test_kernels_hold_what_lies_between_their_ends() -> None:
+    """Two kernels around an operator of the CPU; a variable of both."""
+    nodes = [
+        Node("VAR_HANDLE", (), (10,)),
+        Node("READ_VARIABLE", (10,), (11,)),
+        Node("ADD", (0, 11), (12,)),
+        Node("L2_NORMALIZATION", (12,), (13,)),
+        Node("TANH", (13,), (14,)),
+        Node("SLICE", (13,), (15,)),
+        Node("ASSIGN_VARIABLE", (10, 15), ()),
+        Node("SHAPE", (12,), (16,)),
+    ]
+    first, second = Node("DELEGATE", (0,), (10, 12)), Node("DELEGATE", (10, 13), (14,))
+    assert inside(nodes, [first, second]) == {0, 1, 2, 4, 5, 6}
+    assert inside(nodes, [first]) == {0, 1, 2}
+    assert inside(nodes, []) == set()

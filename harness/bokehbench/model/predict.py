@@ -8,7 +8,7 @@ import msgspec
 
 from bokehbench.facts.prediction import Outcome, Prediction
 from bokehbench.model.conditions import Asked
-from bokehbench.model.partition import largest, partitions
+from bokehbench.model.partition import largest, partitions, with_effects
 from bokehbench.model.rules import (
     EVERY_RULE,
     Measured,
@@ -233,14 +233,14 @@ def _taken(
                 one in wanted or one in keep for index in made for one in readers.get(index, ())
             ):
                 keep.add(place)
-        parts = partitions(graph.ops, wanted | keep)
+        parts = partitions(graph.ops, wanted | keep, with_effects(graph))
         return len(parts), set(largest(parts, limit))
     if len(wanted) + len(unpackers) == len(graph.ops):
         return (1 if graph.ops else 0), wanted | unpackers
     # Otherwise these stay behind. Their readers do not wait for them in TensorFlow Lite's delegate
     # (tensorflow/lite/delegates/utils.cc, FP16GraphPartitionHelper); LiteRT's was seen to wait.
     ops = graph.ops if target.delegate == "litert-gpu" else _without(graph.ops, unpackers)
-    parts = partitions(ops, wanted)
+    parts = partitions(ops, wanted, with_effects(graph))
     chosen = sorted(parts, key=len, reverse=True)[: len(parts) if limit is None else limit]
     return len(chosen), {place for part in chosen for place in part}
 

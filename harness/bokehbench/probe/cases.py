@@ -142,6 +142,10 @@ def _moves() -> Iterator[Case]:
     yield Case("SPLIT", ("=3:int32", "1x8x8x8"), ("1x8x8x1",) * 8, {"num_splits": 8})
     sizes = ("2:int32=1,3", "=3:int32")
     yield Case("SPLIT_V", (A, *sizes), ("1x8x8x1", "1x8x8x3"), {"num_splits": 2})
+    for op, more in (("SPLIT", ()), ("SPLIT_V", ("2:int32=2,2",))):
+        halves = ("1x8x8x2:int8",) * 2
+        told = ("=3:int32", f"{A}:int8") if op == "SPLIT" else (f"{A}:int8", *more, "=3:int32")
+        yield Case(op, told, halves, {"num_splits": 2}, version=2)
     yield Case("RESHAPE", (A, "2:int32=1,256"), ("1x256",))
     yield Case("RESHAPE", (A, "4:int32=4,4,4,4"), ("4x4x4x4",))
     yield Case("RESHAPE", (A, "5:int32=1,2,4,8,4"), ("1x2x4x8x4",))
@@ -184,6 +188,8 @@ def _strided() -> Iterator[Case]:
     yield Case("STRIDED_SLICE", (A, begin, end, one), ("1x1x8x8x4",), {"new_axis_mask": 1})
     few = ("2:int32=0,0", "2:int32=1,4", "2:int32=1,1")
     yield Case("STRIDED_SLICE", (A, *few), ("1x8x8x4",), {"ellipsis_mask": 1})
+    whole = (begin, end, one)
+    yield Case("STRIDED_SLICE", (f"{A}:int8", *whole), ("1x4x4x4:int8",), version=2)
     short = ("2:int32=0,0", "2:int32=4,4", "2:int32=1,1")
     yield Case("STRIDED_SLICE", ("8x8", *short), ("4x4",))
 
@@ -216,6 +222,8 @@ def _others() -> Iterator[Case]:
     yield Case("CUMSUM", (A, "=3:int32"))
     yield Case("SELECT_V2", (f"{A}:bool", A, A))
     yield Case("QUANTIZE", (A,), (f"{A}:int8",))
+    yield Case("QUANTIZE", (f"{A}:int8",), (f"{A}:int8",), version=2)
+    yield Case("QUANTIZE", (f"{A}:int8",), (f"{A}:uint8",), version=2)
     yield Case("DEQUANTIZE", (f"{A}:int8",), (A,), version=2)
     yield Case("ARG_MAX", (A, "=3:int32"), ("1x8x8:int32",))
     yield Case("SHAPE", (A,), ("4:int32",))

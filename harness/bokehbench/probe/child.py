@@ -8,30 +8,28 @@ import json
 import sys
 from typing import Any, Final
 
+from bokehbench.probe.inside import Node, inside
+
 MARK: Final = "bokehbench-probe "
 
 
 def xnnpack(model: str) -> dict[str, Any]:
-    """How many operators XNNPACK took: those between the ends of the delegate's own nodes."""
+    """How many operators XNNPACK took."""
     from ai_edge_litert.interpreter import Interpreter
 
     engine = Interpreter(model_path=model, num_threads=1)
     before = len(engine._get_ops_details())
     engine.allocate_tensors()
-    nodes = engine._get_ops_details()
-    writers = {int(t): node for node in nodes[:before] for t in node["outputs"]}
-    taken: set[int] = set()
-    for kernel in nodes[before:]:
-        stop = {int(t) for t in kernel["inputs"]}
-        ahead = [int(t) for t in kernel["outputs"]]
-        while ahead:
-            tensor = ahead.pop()
-            node = writers.get(tensor)
-            if tensor in stop or node is None or node["index"] in taken:
-                continue
-            taken.add(node["index"])
-            ahead += [int(t) for t in node["inputs"]]
-    return {"delegated": len(taken), "total": before, "kernels": len(nodes) - before}
+    details = [
+        Node(
+            entry["op_name"],
+            tuple(int(t) for t in entry["inputs"] if t >= 0),
+            tuple(map(int, entry["outputs"])),
+        )
+        for entry in engine._get_ops_details()
+    ]
+    nodes, kernels = details[:before], details[before:]
+    return {"delegated": len(inside(nodes, kernels)), "total": before, "kernels": len(kernels)}
 
 
 def cpu(model: str) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def ask_tflite(model: Path, library: Path) -> Told | None:
         min_runs=1,
         max_seconds=10.0,
         deadline_seconds=SECONDS,
-        input_shapes=tuple(entry.shape for entry in facts.inputs),
+        # A free side is 1, as where an interpreter is not told otherwise.
+        input_shapes=tuple(tuple(max(side, 1) for side in entry.shape) for entry in facts.inputs),
         seed=1,
     )
     text = manifest_text(
