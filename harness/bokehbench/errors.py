@@ -14,7 +14,8 @@
     |-- DeviceError           3   the device is unknown, unreachable or unusable
     |   |-- DeviceLost        3   the link broke in the middle of something
     |   |-- DeadlineExceeded  3   an operation did not end within its deadline
-    |   `-- TransferError     3   a file did not arrive whole
+    |   |-- TransferError     3   a file did not arrive whole
+    |   `-- AppTrouble        3   the app can't be installed, started or talked to
     `-- RunError              4   the engine or the runner is missing or failed
         |-- EngineError       4   no usable inference library
         |   `-- EngineMissing 4   it is not installed; installing it may help
@@ -94,6 +95,10 @@ class DeadlineExceeded(DeviceError):
 
 class TransferError(DeviceError):
     """A file could not be put on, or taken from, a device whole."""
+
+
+class AppTrouble(DeviceError):
+    """The app can't be installed, started or talked to, or it ended by itself."""
 
 
 class RunError(BokehbenchError):

@@ -27,7 +27,10 @@ class BaselineRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class BaselineEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one name, backend and precision was measured as, and under which settings."""
+    """What one name, backend and precision was measured as, and under which settings.
+
+    Processes in an app are another thing than those of a shell: an entry of their own.
+    """
 
     name: str
     backend: str
@@ -96,7 +99,7 @@ def baseline_entry(record: Record) -> BaselineEntry:
         model_sha256=evidence.model.sha256,
         process_medians_ms=tuple(round(value, 6) for value in latency.process_medians_ms),
     )
-    name, backend, precision = _identity_of(record)
+    name, backend, precision, _ = _identity_of(record)
     return BaselineEntry(
         name=name,
         backend=backend,
@@ -139,13 +142,14 @@ def parse(text: str, name: str) -> Baseline:
     return baseline
 
 
-def _identity(entry: BaselineEntry) -> tuple[str, str, str]:
-    return entry.name, entry.backend, entry.precision
+def _identity(entry: BaselineEntry) -> tuple[str, str, str, bool]:
+    return entry.name, entry.backend, entry.precision, entry.likeness.get("launch") == "app"
 
 
-def _identity_of(record: Record) -> tuple[str, str, str]:
+def _identity_of(record: Record) -> tuple[str, str, str, bool]:
     evidence = record.evidence
-    return evidence.label or evidence.model.name, evidence.backend, evidence.precision
+    name = evidence.label or evidence.model.name
+    return name, evidence.backend, evidence.precision, evidence.launch == "app"
 
 
 def _device(entry: BaselineEntry) -> str:

@@ -16,7 +16,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     `normalised_ms` is the median with the unit's own speed taken out: multiplied by the reference
     workload's median over all rows of this kind of device, engine, backend and precision, divided
     by this row's. None without a reference workload. `changed` names what is not as in the row
-    before of the same device, backend and precision.
+    before of the same device, backend and precision; an app's rows are apart from a shell's.
     """
 
     record_id: str
@@ -40,6 +40,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     build: str | None
     changed: tuple[str, ...]
+    launch: str
 
 
 def history(records: Sequence[Record]) -> list[HistoryRow]:
@@ -54,7 +55,8 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
     shown = _device_names(ordered)
     for record in ordered:
         evidence, latency = record.evidence, record.derived.latency
-        unit = (evidence.device.device_id, evidence.backend, evidence.precision)
+        started = "app" if evidence.launch == "app" else ""
+        unit = (evidence.device.device_id, evidence.backend, evidence.precision, started)
         own, usual = latency.reference_before_ms, references.get(_kind(record))
         normalised = None
         if latency.median_ms is not None and own is not None and usual:
@@ -71,6 +73,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
                 device=shown[evidence.device.device_id],
                 backend=evidence.backend,
                 precision=evidence.precision,
+                launch=evidence.launch,
                 status=record.derived.status,
                 reasons=record.derived.reasons,
                 median_ms=latency.median_ms,
@@ -110,6 +113,7 @@ def _kind(record: Record) -> tuple[str, ...]:
         evidence.engine.version,
         evidence.backend,
         evidence.precision,
+        "app" if evidence.launch == "app" else "",
     )
 
 

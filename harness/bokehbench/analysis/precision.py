@@ -42,6 +42,7 @@ def precision_pairs(records: Sequence[Record]) -> list[PrecisionPair]:
                 evidence.model.sha256,
                 evidence.device.device_id,
                 evidence.engine.name,
+                "app" if evidence.launch == "app" else "",
             )
             groups.setdefault(key, {})[evidence.precision] = record
     return [

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bokehbench.cli.apk_device import install, uninstall
 from bokehbench.cli.downloads import ROOT_VARIABLE, engines_root
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
@@ -218,6 +219,10 @@ def check(apk: Path, json_target: str | None) -> None:
             *(f"  {'library':<12} {n}, sha256 {sha}" for n, sha in found.libraries.items()),
         ]
         _answer(sink, document, lines)
+
+
+command.add_command(install)
+command.add_command(uninstall)
 
 
 def _sink(target: str | None, option: str = "--json") -> AbstractContextManager[Sink | None]:

@@ -12,7 +12,7 @@ from bokehbench.errors import UsageError
 if TYPE_CHECKING:
     from bokehbench.cli.connect import Connection
     from bokehbench.facts import MeasurementProtocol
-    from bokehbench.schedule import BackendRequest, Settings
+    from bokehbench.schedule import BackendRequest, LaunchRequest, Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -39,6 +39,7 @@ def make_settings(
     seed: int,
     sustained_seconds: float = 0.0,
     process_timeout_seconds: float | None = None,
+    launch: "LaunchRequest" = "shell",
 ) -> "Settings":
     """What was said, met with a device.
 
@@ -63,6 +64,7 @@ def make_settings(
         engine=words.engine,
         sustained_seconds=sustained_seconds,
         process_timeout_seconds=process_timeout_seconds,
+        launch=launch,
     )
 
 

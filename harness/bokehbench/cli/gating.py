@@ -236,7 +236,7 @@ def _differing(keys: dict[str, tuple[str, str]]) -> str:
 
 def _same(first: Record, second: Record) -> bool:
     a, b = first.evidence, second.evidence
-    keys = ("backend", "precision", "label")
+    keys = ("backend", "precision", "label", "launch")
     alike = all(getattr(a, key) == getattr(b, key) for key in keys)
     return alike and a.model.sha256 == b.model.sha256 and a.device.device_id == b.device.device_id
 

@@ -1,6 +1,7 @@
 """`bokehbench history`: a model's latency from run to run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from bokehbench.cli.output import to_json
 from bokehbench.cli.select import by_todays_rules
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
+
+if TYPE_CHECKING:
+    from bokehbench.analysis.history import HistoryRow
 
 HISTORY_FORMAT = "bokehbench-history/1"
 
@@ -79,7 +83,7 @@ def command(
                     row.created[:16],
                     row.record_id,
                     row.device,
-                    f"{row.backend} {row.precision}".removesuffix(" default"),
+                    _backend(row),
                     f"{row.median_ms:.2f}" if row.median_ms is not None else row.status,
                     interval,
                     f"{row.normalised_ms:.2f}" if row.normalised_ms is not None else "",
@@ -92,3 +96,8 @@ def command(
         for line in shown:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             click.echo("  ".join(cells).rstrip())
+
+
+def _backend(row: "HistoryRow") -> str:
+    name = f"{row.backend} {row.precision}".removesuffix(" default")
+    return f"{name} in the app" if row.launch == "app" else name

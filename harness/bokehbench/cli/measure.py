@@ -10,6 +10,7 @@ import click
 
 from bokehbench.cli import INTERRUPTED
 from bokehbench.cli.against import Against, side_by_side
+from bokehbench.cli.app_options import app_beside_shell
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.cli.summary import summary
 from bokehbench.text import clean
@@ -63,7 +64,11 @@ def measure(
     # Before anything is printed: whoever reads our output may be gone.
     _keep(outcome)
     request = devices[0].request
-    found = side_by_side(outcome.records, request.models) if request.against else None
+    found = None
+    if request.against:
+        found = side_by_side(outcome.records, request.models)
+    elif request.settings.launch == "both":
+        found = app_beside_shell(outcome.records)
     code = _deliver(sink, outcome, found) if sink is not None else 0
     if sink is None or not sink.is_screen:
         _show(outcome, request.score_backend)

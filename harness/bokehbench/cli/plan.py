@@ -50,6 +50,7 @@ def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
 def _backend(record: dict[str, Any]) -> str:
     precision = record["precision"]
     suffix = f" ({precision})" if precision != "default" else ""
+    suffix += " in the app" if record["launch"] == "app" else ""
     return f"{record['backend']} of {record['engine']}{suffix}"
 
 
@@ -66,6 +67,7 @@ def _planned(prepared: "Prepared") -> list[dict[str, Any]]:
             "backend": record.backend,
             "engine": record.engine,
             "precision": record.precision,
+            "launch": record.launch,
             "only_if_failed": record.only_after is not None,
             "reason": record.reason,
             "timing_shape": list(record.input_shapes[0]),

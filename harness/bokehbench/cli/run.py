@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bokehbench.cli.app_options import app_for, launch_option, see_apps, see_launch
 from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
 from bokehbench.cli.connect import Connection, connect, equip_all, runner_for
 from bokehbench.cli.image_options import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from bokehbench.facts.trial import Backend
     from bokehbench.fidelity.pairs import Dataset
     from bokehbench.model.iospec import IoFlags
+    from bokehbench.schedule import LaunchRequest
     from bokehbench.session import ModelInput, Prepared, RunRequest
     from bokehbench.store import Store
 
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 )
 @backend_options
 @tool_options
+@launch_option
 @protocol_options
 @click.option(
     "--dataset",
@@ -115,6 +118,7 @@ def command(
     devices: tuple[str, ...],
     backends: BackendWords,
     tool_words: ToolWords,
+    launch: "LaunchRequest",
     protocol: Protocol,
     dataset: Path | None,
     fit: Literal["native", "resize", "crop"] | None,
@@ -172,9 +176,11 @@ def command(
     )
     if tool is not None:
         backends = replace(backends, engine=TOOL)
-    measured = make_protocol(protocol, "challenge" if against is None else "ci")
-    if against is not None:
-        enough_to_compare(measured)
+    see_launch(launch, with_tool=tool is not None, against=against is not None)
+    compares = against is not None or launch == "both"
+    measured = make_protocol(protocol, "ci" if compares else "challenge")
+    if compares:
+        enough_to_compare(measured, "--against" if launch != "both" else "--launch both")
     rules = make_rules(image_words)
     images = make_image_options(image_words, dataset=dataset is not None)
     pairs = _dataset(dataset, inputs)
@@ -184,6 +190,8 @@ def command(
         connect(address, profile_name, adb_server, profile_dir)
         for address in dict.fromkeys(devices or (None,))
     ]
+    if launch != "shell":
+        see_apps(connections)
     prepared = [
         equipped(
             connection,
@@ -196,6 +204,7 @@ def command(
                     seed,
                     sustained_seconds,
                     process_timeout_seconds,
+                    launch,
                 ),
                 dataset=pairs,
                 fit=fit or "error",
@@ -224,7 +233,7 @@ def command(
         return measure(prepared, opened, sink, new_run_id())
 
 
-def enough_to_compare(protocol: "MeasurementProtocol") -> None:
+def enough_to_compare(protocol: "MeasurementProtocol", option: str = "--against") -> None:
     """See before anything is measured that a comparison can come of it.
 
     Raises:
@@ -234,7 +243,7 @@ def enough_to_compare(protocol: "MeasurementProtocol") -> None:
 
     if protocol.processes < MIN_PROCESSES:
         raise UsageError(
-            f"--against: a comparison needs {MIN_PROCESSES} processes, better 10, and the protocol "
+            f"{option}: a comparison needs {MIN_PROCESSES} processes, better 10, and the protocol "
             f"{protocol.name} has {protocol.processes}; give --processes 10"
         )
 
@@ -290,7 +299,11 @@ def equipped(
         runner = runner_for(device)
     wanted = request.dataset is not None and request.images.host_images > 0
     host = host_machine() if wanted else None
-    return prepare(request, device, profile, engines, runner, missing, new_id or fresh_id, host)
+    # A dry run makes no file either.
+    app = app_for(connection, engines) if settings.launch != "shell" and may_install else None
+    return prepare(
+        request, device, profile, engines, runner, missing, new_id or fresh_id, host, app
+    )
 
 
 def go_on(

@@ -21,6 +21,8 @@ def summary(record: "Record") -> str:
     head = f"{clean(evidence.label or evidence.model.name)} · {evidence.backend}"
     if evidence.precision != "default":
         head += f" {evidence.precision}"
+    if evidence.launch == "app":
+        head += " in the app"
     lines = [f"{head}: {derived.status}  (record {record.record_id})"]
     lines += [f"  {line}" for line in _latency(evidence, derived.latency)]
     lines += [

@@ -35,6 +35,7 @@ from bokehbench.facts.subject import (
 )
 from bokehbench.facts.trial import (
     AggregateLatency,
+    AppReport,
     BackendReport,
     Conditions,
     ConditionSeries,
@@ -54,6 +55,7 @@ from bokehbench.facts.trial import (
 __all__ = [
     "RECORD_FORMAT",
     "AggregateLatency",
+    "AppReport",
     "BackendReport",
     "ConditionSeries",
     "Conditions",

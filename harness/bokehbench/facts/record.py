@@ -57,7 +57,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     dataset: linked by identical settings, never mixed. `reference_before` and `reference_after`
     are the processes of the reference workload on the same engine, backend and precision,
     `sustained` the one that ran for long. `timing_shape` is the first input's. `prediction` was
-    made before the first process started.
+    made before the first process started. `launch` is `local`, `shell`, `app` or
+    IMPORTED.
     """
 
     format: str = RECORD_FORMAT

@@ -37,6 +37,7 @@ FailureKind = Literal[
     "killed",
     "timeout",
     "device_lost",
+    "disturbed",
     "io_error",
     "protocol",
     "usage",
@@ -44,7 +45,8 @@ FailureKind = Literal[
 ]
 """The closed list of ways in which a trial fails.
 
-`crash` is a signal of the process's own making (SIGSEGV, SIGABRT...), `killed` one sent
+`disturbed` is an app that was not in front all the time: another app, a dialog or the lock screen
+was. `crash` is a signal of the process's own making (SIGSEGV, SIGABRT...), `killed` one sent
 from outside (SIGKILL, SIGTERM), `timeout` a deadline of ours, `protocol` an event stream that
 was cut or altered.
 """
@@ -229,6 +231,29 @@ class OutputReport(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class AppReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app's process said of itself beside the trial; None is "it does not say".
+
+    `nice` is of the thread that ran it, `cgroup` and `oom_score_adj` are files of /proc.
+    `in_front`: the activity was resumed and had the focus from the first event to the last;
+    `changes` are what the system changed meanwhile, in order. `opencl` are the files of that name
+    in its memory afterwards, where a GPU was asked for. `exit_reason` is Android's word for the end
+    of a process that died.
+    """
+
+    pid: int
+    uid: int
+    api_level: int
+    nice: int | None = None
+    cgroup: str | None = None
+    oom_score_adj: int | None = None
+    library_folder: str | None = None
+    in_front: bool | None = None
+    changes: tuple[str, ...] = ()
+    opencl: tuple[str, ...] = ()
+    exit_reason: str | None = None
+
+
 class ConditionSeries(msgspec.Struct, frozen=True, kw_only=True):
     """What sensors of the device showed while one process ran.
 
@@ -254,7 +279,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One process that ran on a device. Times in nanoseconds, as the runner counted them.
 
     A process of a tool that does not tell the times of its runs has an `aggregate` and no
-    `invoke_ns`.
+    `invoke_ns`. `app` is there where the process was an app's.
     """
 
     index: int
@@ -280,6 +305,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     log_sha256: str | None = None
     series: ConditionSeries | None = None
     aggregate: AggregateLatency | None = None
+    app: AppReport | None = None
 
 
 class ImageScore(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost
+from bokehbench.phone.adb_stream import Refused
 from bokehbench.phone.adb_wire import HEADER, Wire
 from bokehbench.phone.transport import Deadline
 
@@ -123,7 +124,7 @@ class AdbLink:
             raise
         if not state.remote_id:
             stream.close()
-            raise DeviceError(f"the device refuses the service {service[:20]!r}")
+            raise Refused(f"the device refuses the service {service[:20]!r}")
         return stream
 
     def close(self, why: str = "the connection was closed") -> None:

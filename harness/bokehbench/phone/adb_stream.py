@@ -2,7 +2,16 @@
 
 from typing import Protocol
 
+from bokehbench.errors import DeviceError, DeviceLost
 from bokehbench.phone.transport import Deadline
+
+
+class Refused(DeviceError):
+    """The device is there, and does not offer the service."""
+
+
+class RefusedOrLost(Refused, DeviceLost):
+    """As Refused where that can't be told from a device that went a moment ago."""
 
 
 class ByteStream(Protocol):

@@ -16,7 +16,7 @@ from bokehbench.phone import adb_files
 from bokehbench.phone.adb_command import COMMAND_LIMIT, quoted, wrap
 from bokehbench.phone.adb_run import Running, open_shell, run_script
 from bokehbench.phone.adb_shared import IdleShells, NotStarted, SharedShell, new_mark, script
-from bokehbench.phone.adb_stream import ByteStream
+from bokehbench.phone.adb_stream import ByteStream, Refused
 from bokehbench.phone.sync import Source, SyncError, SyncGarbage, SyncSession
 from bokehbench.phone.transport import DEFAULT_OUTPUT_LIMIT, CommandResult, Deadline
 
@@ -135,6 +135,22 @@ class AdbTransport(ABC):
             deadline.check(what)
             with adb_files.writing(target) as sink, self._sync(deadline) as session:
                 session.receive(_encoded(source), sink, deadline)
+
+    def open_service(self, service: bytes, deadline: Deadline) -> ByteStream:
+        """Open a service of adbd, such as `localabstract:NAME`; no forward is needed.
+
+        Raises:
+            Refused: the device does not offer it: nobody listens there.
+            DeviceLost, DeviceError: the link broke, or there is no usable device.
+        """
+        name = service.decode("utf-8", "replace")
+        with self._losing(f"opening {name}"):
+            self._reach(deadline)
+            try:
+                return self._open(service, deadline)
+            except Refused as error:
+                refused = error
+        raise Refused(self._named(f"nobody listens at {name}")) from refused
 
     def _run_shared(
         self,

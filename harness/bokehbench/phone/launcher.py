@@ -3,35 +3,40 @@
 import hashlib
 import posixpath
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from msgspec.structs import replace
 
 from bokehbench.errors import DeviceError, TransferError
-from bokehbench.facts import EngineFacts, Failure, IoSpec, ModelFacts, Trial, TrialSpec
-from bokehbench.facts.trial import FailureKind
-from bokehbench.phone.device import PUSH_SECONDS, Device, Placed
+from bokehbench.facts import Trial, TrialSpec
+from bokehbench.phone.bench import (
+    EVENT_LIMIT,
+    Bench,
+    OnOutput,
+    device_failure,
+    failed_trial,
+    image_items,
+    input_name,
+    runner_words,
+    stream_of,
+    timed_items,
+    utc_now,
+    work_id,
+)
+from bokehbench.phone.device import PUSH_SECONDS
 from bokehbench.phone.process import GRACE_SECONDS, Stop, run_program
-from bokehbench.phone.sampler import Sampler
-from bokehbench.phone.transport import CommandResult, Deadline
-from bokehbench.runners.benchmark_model import ToolSetup
+from bokehbench.phone.transport import Deadline
 from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
     EventStream,
-    Hello,
     ManifestItem,
     OutputEvent,
     RunnerPaths,
     manifest_text,
-    parse_events,
-    runner_argv,
 )
 
 __all__ = [
@@ -49,44 +54,8 @@ __all__ = [
     "work",
 ]
 
-EVENT_LIMIT = 32 * 1024 * 1024
-
 VERIFY_AT_ONCE = 1000
 """Names in one command, of at most 20 bytes each: adb takes 60,000 bytes."""
-
-OnOutput = Callable[[OutputEvent, Path], None]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What stays the same for all trials of one model on one device.
-
-    `tool` is there where the placed runner is not ours but one of Google's; `versions` gets what
-    such a tool says of the library inside it, as `greeting` gets what ours says.
-    """
-
-    device: Device
-    model: ModelFacts
-    io: IoSpec
-    placed_model: Placed
-    placed_runner: Placed
-    engine: str
-    engine_facts: EngineFacts
-    engine_library: str
-    engine_folder: str
-    rounding: str
-    put_blob: Callable[[bytes], str | None]
-    stop: Stop
-    greeting: list[Hello] = field(default_factory=list)
-    image_format: Literal["u8", "f32"] = "u8"
-    sampler: Sampler | None = None
-    tool: ToolSetup | None = None
-    versions: list[str] = field(default_factory=list)
-
-
-def utc_now() -> str:
-    """The time of day as stored in Records: ISO 8601 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def run_timed(bench: Bench, spec: TrialSpec) -> Trial:
@@ -99,9 +68,7 @@ def run_timed(bench: Bench, spec: TrialSpec) -> Trial:
         DeviceError: the work folder or the manifest could not be made.
     """
     with work(bench, spec) as folder:
-        inputs = tuple(f"seed:{spec.seed}" for _ in bench.model.inputs)
-        item = ManifestItem(index=0, inputs=inputs)
-        trial, _ = _run(bench, spec, folder, [item])
+        trial, _ = _run(bench, spec, folder, timed_items(bench, spec))
         return trial
 
 
@@ -122,16 +89,14 @@ def run_images(
         DeviceError: the inputs could not be put on the device.
     """
     with work(bench, spec) as folder:
-        items = []
         digests: dict[str, str] = {}
         for index in spec.items:
-            names = [f"{index}.{tensor}.in" for tensor in range(len(images[index]))]
-            for name, data in zip(names, images[index], strict=True):
+            for tensor, data in enumerate(images[index]):
+                name = input_name(index, tensor)
                 push(bench, data, posixpath.join(folder, name))
                 digests[name] = bench.device.digest.of(data)
-            fields = tuple(f"file:{name}" for name in names)
-            items.append(ManifestItem(index=index, inputs=fields, output=f"{index}.out"))
         verify(bench, folder, digests)
+        items = image_items(spec.items, len(bench.model.inputs))
         trial, stream = _run(bench, spec, folder, items)
         try:
             with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
@@ -139,7 +104,7 @@ def run_images(
                     _take_output(bench, folder, event, Path(host_folder), on_output)
         except DeviceError as error:
             # What the runner said stays as evidence; its outputs did not come, so it failed.
-            return replace(trial, status="failed", failure=trial.failure or _failure(error))
+            return replace(trial, status="failed", failure=trial.failure or device_failure(error))
         return trial
 
 
@@ -160,17 +125,7 @@ def _run(
         cache_dir=cache_dir,
         cache_token=cache_token,
     )
-    argv = runner_argv(
-        spec,
-        bench.model,
-        bench.io,
-        paths,
-        engine=bench.engine,
-        deadline_ms=round(spec.deadline_seconds * 1000),
-        rounding=bench.rounding,
-        # A timed output is only hashed and searched for NaN, so it stays as it is.
-        output_format=bench.image_format if spec.mode == "images" else "f32",
-    )
+    argv = runner_words(bench, spec, paths)
     started = utc_now()
     result = run_program(
         bench.device,
@@ -182,7 +137,7 @@ def _run(
         sampler=bench.sampler,
         limit_bytes=EVENT_LIMIT,
     )
-    stream = _stream(result, manifest_sha256)
+    stream = stream_of(result.stdout, manifest_sha256)
     if stream.hello is not None and stream.problem is None:
         bench.greeting[:] = [stream.hello]
     log = result.stderr
@@ -203,16 +158,6 @@ def _run(
     if bench.sampler is not None:
         trial = replace(trial, series=bench.sampler.collect(folder))
     return trial, stream
-
-
-def _stream(result: CommandResult, manifest_sha256: str) -> EventStream:
-    stream = parse_events(result.stdout)
-    hello = stream.hello
-    if stream.problem is None and hello and hello.manifest_sha256 != manifest_sha256:
-        return EventStream(
-            hello, stream.backend, None, (), None, stream.error, "the manifest arrived altered"
-        )
-    return stream
 
 
 def _take_output(
@@ -302,25 +247,5 @@ def work(bench: Bench, spec: TrialSpec) -> Iterator[str]:
     Raises:
         DeviceError: it can't be made.
     """
-    work_id = f"{spec.record_id}-{spec.purpose}-{spec.mode}-{spec.index}"
-    with bench.device.work_folder(work_id) as folder:
+    with bench.device.work_folder(work_id(spec)) as folder:
         yield folder
-
-
-def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
-    """The Trial for a process that the device never let start."""
-    return Trial(
-        index=spec.index,
-        mode=spec.mode,
-        purpose=spec.purpose,
-        backend=spec.backend,
-        status="failed",
-        started=started,
-        wall_ns=0,
-        failure=_failure(error),
-    )
-
-
-def _failure(error: DeviceError) -> Failure:
-    kind: FailureKind = "io_error" if isinstance(error, TransferError) else "device_lost"
-    return Failure(kind=kind, message=str(error))

@@ -12,7 +12,7 @@ from ppadb.client import Client
 
 from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost
 from bokehbench.phone.adb_server_text import AdbDevice, cure, is_network, parse_devices
-from bokehbench.phone.adb_stream import ByteStream
+from bokehbench.phone.adb_stream import ByteStream, RefusedOrLost
 from bokehbench.phone.adb_transport import AdbTransport
 from bokehbench.phone.transport import Deadline
 
@@ -156,8 +156,10 @@ class AdbServer:
         if status == b"FAIL":
             message = self._text(stream, deadline)
             if serial:
-                # The transport was there a moment ago, so it is the device that went.
-                raise DeviceLost(f"the adb server says: {message}")
+                # The transport was there a moment ago, so it is the device that went, or that
+                # refused: the server says `closed` of both.
+                kind = RefusedOrLost if message == "closed" else DeviceLost
+                raise kind(f"the adb server says: {message}")
             raise DeviceError(cure(message, self.name))
         if status != b"OKAY":
             raise self._no_adb(f"answers {status!r}")

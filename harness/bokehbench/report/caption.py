@@ -113,8 +113,9 @@ def _timing(record: Record) -> str:
     protocol = facts.protocol
     threads = f"{facts.threads} thread" + ("s" if facts.threads > 1 else "")
     cores = f" on cores {facts.core_mask:x}" if facts.core_mask else ""
+    place = ", in an app" if facts.launch == "app" else ""
     return (
-        f"{shape_text(timing_shape(record))}, {threads}{cores}, protocol {protocol.name} "
+        f"{shape_text(timing_shape(record))}, {threads}{cores}{place}, protocol {protocol.name} "
         f"({protocol.processes} processes of {protocol.warmups} + {protocol.runs} runs)"
     )
 

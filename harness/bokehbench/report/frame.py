@@ -44,6 +44,7 @@ def _row(record: Record) -> dict[str, Any]:
         "engine": f"{evidence.engine.name} {evidence.engine.version}",
         "backend": evidence.backend,
         "precision": evidence.precision,
+        "launch": evidence.launch,
         "threads": evidence.threads,
         "protocol": evidence.protocol.name,
         "status": derived.status,

@@ -32,11 +32,13 @@ def draw_history(rows: Sequence[HistoryRow], path: Path, title: str) -> None:
         raise ValueError("no record of this history has a latency")
     with _figure(path, 4.8) as figure:
         axes = figure.add_subplot()
-        series: dict[tuple[str, str, str], list[HistoryRow]] = {}
+        series: dict[tuple[str, str, str, bool], list[HistoryRow]] = {}
         for row in shown:
-            series.setdefault((row.device_id, row.backend, row.precision), []).append(row)
-        for (_, backend, precision), members in series.items():
+            key = (row.device_id, row.backend, row.precision, row.launch == "app")
+            series.setdefault(key, []).append(row)
+        for (_, backend, precision, in_app), members in series.items():
             suffix = f" {precision}" if precision != "default" else ""
+            suffix += " in the app" if in_app else ""
             _series(axes, members, clean(f"{members[0].device} · {backend}{suffix}"))
         _marks(axes, shown)
         axes.xaxis_date()

@@ -30,9 +30,10 @@ def build_table(
     Runtimes are medians in ms. The GPU column is that of backend `gpu` on real hardware; the
     CPU column is the faster usable one of `xnnpack` and `cpu`; other accelerators have columns
     of their own. Only the newest Record of each row and backend is shown; a GPU in two
-    precisions makes two rows. A backend whose trials all failed shows `Error`, another invalid
-    one `invalid`, one not measured `N.A.`. The score joins runtime and PSNR of one Record, that of
-    `score_backend`. With `opinion` there is a MOS for every row of that name.
+    precisions makes two rows, and so do the shell and an app. A backend whose trials all failed
+    shows `Error`, another invalid one `invalid`, one not measured `N.A.`. The score joins runtime
+    and PSNR of one Record, that of `score_backend`. With `opinion` there is a MOS for every row of
+    that name.
 
     Raises:
         UsageError: `score_backend` is not a backend.
@@ -74,15 +75,29 @@ def check_score_backend(score_backend: str) -> None:
 def split_precisions(
     records: Sequence[Record], score_backend: Backend, elsewhere: Sequence[Record] = ()
 ) -> list[Row]:
-    """One row, or one for each precision of the GPU: they are different results."""
+    """One row, or one for each precision of the GPU and for the app: they are different results."""
+    own = [record for record in records if record.evidence.launch == "app"]
+    if not own:
+        return _by_precision(records, score_backend, elsewhere)
+    others = [record for record in records if record.evidence.launch != "app"]
+    rows = _by_precision(others, score_backend, elsewhere) if others else []
+    return rows + _by_precision(own, score_backend, elsewhere, ", in an app")
+
+
+def _by_precision(
+    records: Sequence[Record],
+    score_backend: Backend,
+    elsewhere: Sequence[Record],
+    suffix: str = "",
+) -> list[Row]:
     precisions = {r.evidence.precision for r in records if r.evidence.backend == "gpu"}
     if len(precisions) < 2:
-        return [Row(records, score_backend, elsewhere=elsewhere)]
+        return [Row(records, score_backend, suffix=suffix, elsewhere=elsewhere)]
     return [
         Row(
             [r for r in records if r.evidence.backend != "gpu" or r.evidence.precision == one],
             score_backend,
-            suffix=f", {one}",
+            suffix=f"{suffix}, {one}",
             elsewhere=elsewhere,
         )
         for one in sorted(precisions)

@@ -24,6 +24,9 @@ MAX_FAILURES = 2
 MAX_LOST = 3
 """How often a record survives the loss of its device; such trials are run again."""
 
+MAX_DISTURBED = 3
+"""How often a record survives that its app was not in front; such trials are run again."""
+
 LOAD_ALLOWANCE_SECONDS = 120.0
 """Time for loading a model (a GPU compiles its kernels then) beyond the runs themselves."""
 
@@ -69,13 +72,23 @@ def is_lost(trial: Trial) -> bool:
     return trial.failure is not None and trial.failure.kind == "device_lost"
 
 
+def is_void(trial: Trial) -> bool:
+    """Whether what ended or spoiled a trial says nothing of the model: it is run again."""
+    return is_lost(trial) or _is_disturbed(trial)
+
+
+def _is_disturbed(trial: Trial) -> bool:
+    return trial.failure is not None and trial.failure.kind == "disturbed"
+
+
 def given_up(trials: Sequence[Trial]) -> bool:
     """Whether failures so far say that more of the same would be wasted."""
-    kinds = [t.failure.kind for t in trials if t.failure is not None and not is_lost(t)]
+    kinds = [t.failure.kind for t in trials if t.failure is not None and not is_void(t)]
     return (
         len(kinds) >= MAX_FAILURES
         or any(kind in DETERMINISTIC_FAILURES for kind in kinds)
         or sum(map(is_lost, trials)) > MAX_LOST
+        or sum(map(_is_disturbed, trials)) > MAX_DISTURBED
     )
 
 
@@ -85,7 +98,7 @@ def images_given_up(trials: Sequence[Trial]) -> bool:
 
 
 def _counted(trials: Sequence[Trial]) -> int:
-    return sum(not is_lost(trial) for trial in trials)
+    return sum(not is_void(trial) for trial in trials)
 
 
 def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress]) -> bool:
@@ -99,9 +112,9 @@ def is_called_for(plan: Plan, record: PlannedRecord, done: Mapping[str, Progress
     return (failed or unproven) and is_called_for(plan, before, done)
 
 
-def reference_group(record: PlannedRecord) -> tuple[str, str, str]:
+def reference_group(record: PlannedRecord) -> tuple[str, str, str, str]:
     """Records that agree in this share one run of the reference workload."""
-    return record.engine, record.backend, record.precision
+    return record.engine, record.backend, record.precision, record.launch
 
 
 def next_trial(plan: Plan, done: Mapping[str, Progress]) -> TrialSpec | None:
@@ -306,7 +319,7 @@ def _images(plan: Plan, record: PlannedRecord, batch: Batch, progress: Progress)
 def trials_left(plan: Plan, done: Mapping[str, Progress]) -> tuple[int, int]:
     """Timed processes and images still to come if nothing fails, for the progress bar."""
     timed = images = 0
-    groups: set[tuple[str, str, str]] = set()
+    groups: set[tuple[str, str, str, str]] = set()
     for record in plan.records:
         progress = done.get(record.record_id, Progress())
         if not is_called_for(plan, record, done):

@@ -15,6 +15,9 @@ BackendRequest = Literal[
 ]
 PrecisionRequest = Literal["default", "fp16", "fp32", "both"]
 CacheRequest = Literal["none", "cold", "warm", "both"]
+LaunchRequest = Literal["shell", "app", "both"]
+StartedAs = Literal["shell", "app"]
+"""A process of the device's shell (or of this machine), or one of an app on it."""
 
 BATCH_IMAGES = 16
 BATCH_BYTES = 192 << 20
@@ -33,6 +36,7 @@ class PlannedRecord:
     input_shapes: tuple[tuple[int, ...], ...]
     only_after: str | None
     reason: str
+    launch: StartedAs = "shell"
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Settings:
 
     `engine` overrides the profile's choice for every backend. `sustained_seconds` asks for one
     long process a record; 0 for none. `process_timeout_seconds` ends a process earlier than the
-    time that the slowest model may take.
+    time that the slowest model may take. `launch` `both` makes two records of each, in turns.
     """
 
     backend: BackendRequest
@@ -93,6 +97,7 @@ class Settings:
     engine: str | None = None
     sustained_seconds: float = 0.0
     process_timeout_seconds: float | None = None
+    launch: LaunchRequest = "shell"
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,8 @@ def make_plan(
     """One record per model, backend and precision; none on engines that are `missing`.
 
     Under `auto` a later backend waits for a failure. Precision `both` makes two records of
-    the GPU; the CPU backends have a precision of their own.
+    the GPU; the CPU backends have a precision of their own. Launch `both` makes two of all, side by
+    side, and each falls back by itself.
     """
     choices, skipped = choose_backends(settings, profile, gpu)
     skipped += [
@@ -167,7 +173,7 @@ def make_plan(
     choices = [choice for choice in choices if choice.engine not in missing]
     records: list[PlannedRecord] = []
     for model_index, shapes in enumerate(timing_shapes):
-        before: str | None = None
+        before: dict[StartedAs, str] = {}
         for choice in choices:
             made = [
                 PlannedRecord(
@@ -177,13 +183,16 @@ def make_plan(
                     choice.engine,
                     precision,
                     shapes,
-                    before,
+                    before.get(launch),
                     choice.reason,
+                    launch,
                 )
                 for precision in _precisions(settings.precision, choice.backend)
+                for launch in _launches(settings.launch)
             ]
             records += made
-            before = made[-1].record_id if settings.backend == "auto" else None
+            if settings.backend == "auto":
+                before = {record.launch: record.record_id for record in made}
     return Plan(settings, tuple(records), tuple(skipped), batches)
 
 
@@ -191,6 +200,10 @@ def _precisions(request: PrecisionRequest, backend: Backend) -> tuple[Precision,
     if request != "both":
         return (request,)
     return ("fp16", "fp32") if backend == "gpu" else ("default",)
+
+
+def _launches(request: LaunchRequest) -> tuple[StartedAs, ...]:
+    return ("shell", "app") if request == "both" else (request,)
 
 
 def split_batches(

@@ -183,6 +183,7 @@ class HostSide:
             greeting=[],
             sampler=None,
             tool=None,
+            app=None,
         )
         self._models[number] = _Model(bench)
         return self._models[number]

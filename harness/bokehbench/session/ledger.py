@@ -69,7 +69,7 @@ class Ledger:
             device=msgspec.structs.replace(prepared.device.facts, profile=prepared.profile.name),
             engine=prepared.engines[record.engine].facts,
             runner=_runner_facts(prepared, bench),
-            launch="local" if prepared.device.is_this_machine else "shell",
+            launch="local" if prepared.device.is_this_machine else record.launch,
             backend=record.backend,
             precision=record.precision,
             threads=settings.threads,

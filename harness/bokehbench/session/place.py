@@ -1,6 +1,7 @@
 """Runner, engine and models onto a device, by content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +9,20 @@ from bokehbench.engines import Engine, file_sha256
 from bokehbench.errors import ModelError
 from bokehbench.model import read_model, resolve_io
 from bokehbench.model.reference import REFERENCE_SHA256, reference_model
+from bokehbench.phone.app_control import App, AppPackage
 from bokehbench.phone.device import Device, Placed
 from bokehbench.phone.launcher import Bench, Stop
 from bokehbench.phone.sampler import Sampler
 from bokehbench.phone.tool_process import ask_build
 from bokehbench.runners.benchmark_model import ToolSetup, check_request
+from bokehbench.schedule import StartedAs
 from bokehbench.session.request import ModelInput, Prepared
 
 REFERENCE = -1
 """Stands for the reference workload where models are numbered."""
+
+Benches = dict[tuple[int, str, StartedAs], Bench]
+"""By the model's number, the engine's name and how processes are started."""
 
 
 def reference_input() -> ModelInput:
@@ -33,16 +39,21 @@ def reference_input() -> ModelInput:
 
 
 def place_all(
-    prepared: Prepared, put_blob: Callable[[bytes], str | None], stop: Stop
-) -> dict[tuple[int, str], Bench]:
-    """What every trial needs, on the device; one Bench a model and engine, by number and name.
+    prepared: Prepared,
+    put_blob: Callable[[bytes], str | None],
+    stop: Stop,
+    say: Callable[[str], None],
+) -> Benches:
+    """What every trial needs, on the device; one Bench for each model, engine and launch.
 
     The reference workload's model has the number REFERENCE.
 
-    Where the protocol says so, files that are there already are hashed again.
+    Where the protocol says so, files that are there already are hashed again. The app is installed
+    where it is another or missing, which `say` is told of, and has to greet once.
 
     Raises:
         TransferError: something did not arrive whole.
+        AppTrouble: the app can't be installed or started.
     """
     device, request = prepared.device, prepared.request
     protocol = request.settings.protocol
@@ -50,8 +61,11 @@ def place_all(
     device.collect()
     runner = _place_runner(prepared, verify)
     tool = _ready_tool(prepared, runner) if request.tool else None
+    in_shell = any(record.launch == "shell" for record in prepared.plan.records)
     libraries = {
-        name: (runner.path, runner.folder) if tool else _place_engine(device, engine, verify)
+        name: (runner.path, runner.folder)
+        if tool or not in_shell
+        else _place_engine(device, engine, verify)
         for name, engine in prepared.engines.items()
     }
     inputs = dict(enumerate(request.models))
@@ -65,8 +79,8 @@ def place_all(
     }
     rules = request.fidelity_rules
     sampler = Sampler.of(device, prepared.profile.sensors)
-    return {
-        (number, name): Bench(
+    benches: Benches = {
+        (number, name, "shell"): Bench(
             device=device,
             model=model.facts,
             io=model.io,
@@ -86,6 +100,47 @@ def place_all(
         for number, model in inputs.items()
         for name, (library, folder) in libraries.items()
     }
+    if prepared.app is None:
+        return benches
+    app = _ready_app(device, prepared.app, models.values(), stop, say)
+    placed = Placed(prepared.app.path.name, prepared.app.sha256, 0)
+    # Nothing samples sensors beside an app: what started the loop would not be its parent.
+    own = {"app": app, "placed_runner": placed, "sampler": None, "tool": None}
+    return benches | {
+        (number, name, "app"): replace(
+            bench,
+            engine_library=prepared.engines[name].library.name,
+            greeting=[],
+            **own,  # type: ignore[arg-type]
+        )
+        for (number, name, _), bench in benches.items()
+    }
+
+
+def _ready_app(
+    device: Device,
+    package: AppPackage,
+    models: Iterable[Placed],
+    stop: Stop,
+    say: Callable[[str], None],
+) -> App:
+    """The app, installed and seen to greet, with models that it may read.
+
+    Raises:
+        AppTrouble: it can't be installed or started.
+    """
+    app = App(device, package)
+    app.install(say)
+    root = device.transport.root
+    folders = [root, *(model.folder for model in models)]
+    device.check_shell("can't let apps read models", 'chmod 755 "$@"', *folders)
+    try:
+        with closing(app.start(stop)) as link:
+            # What a run that died left in the app's data.
+            link.remove("work")
+    finally:
+        app.end()
+    return app
 
 
 def _place_runner(prepared: Prepared, verify: bool) -> Placed:

@@ -13,6 +13,7 @@ from bokehbench.facts import DatasetFacts, Factsheet, FidelityRules, IoSpec, Mod
 from bokehbench.facts.trial import Backend
 from bokehbench.fidelity.pairs import Dataset
 from bokehbench.model.fit import Fit, plan_fit, timing_shapes
+from bokehbench.phone.app_control import AppPackage
 from bokehbench.phone.device import Device
 from bokehbench.phone.transport import Transport
 from bokehbench.profile import DeviceProfile
@@ -103,6 +104,7 @@ class Prepared:
 
     `engines` holds, by name, every engine that the plan's records use, `missing` why others
     that the profile names can't be had. `host` is where models run beside the device, or None.
+    `app` holds the engines, where records are of processes in the app.
     """
 
     request: RunRequest
@@ -114,6 +116,7 @@ class Prepared:
     plan: Plan
     missing: Mapping[str, str]
     host: HostMachine | None = None
+    app: AppPackage | None = None
 
     def dataset_facts(self) -> DatasetFacts | None:
         """The dataset as a Record stores it."""
@@ -131,6 +134,7 @@ def prepare(
     missing: Mapping[str, str],
     new_id: Callable[[], str],
     host: HostMachine | None = None,
+    app: AppPackage | None = None,
 ) -> Prepared:
     """Plan a run.
 
@@ -147,7 +151,9 @@ def prepare(
         wanted = [shapes[number], *(batch.input_shapes for batch in batches.get(number, ()))]
         admit(model.path, wanted, device.facts)
     plan = make_plan(request.settings, profile, device.facts.gpu, shapes, batches, missing, new_id)
-    return Prepared(request, device, profile, engines, runner[0], runner[1], plan, missing, host)
+    return Prepared(
+        request, device, profile, engines, runner[0], runner[1], plan, missing, host, app
+    )
 
 
 def request_json(prepared: Prepared) -> dict[str, object]:
@@ -174,6 +180,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "seed": request.settings.seed,
         "gpu": dataclasses.asdict(request.settings.gpu),
         "engine": request.settings.engine,
+        "launch": request.settings.launch,
         "sustained_seconds": request.settings.sustained_seconds,
         "process_timeout_seconds": request.settings.process_timeout_seconds,
         "missing_engines": dict(prepared.missing),
@@ -189,7 +196,7 @@ def request_json(prepared: Prepared) -> dict[str, object]:
         "against": request.against,
         "tool": _tool(request.tool),
         "records": [
-            [r.record_id, r.model_index, r.backend, r.engine, r.precision]
+            [r.record_id, r.model_index, r.backend, r.engine, r.precision, r.launch]
             for r in prepared.plan.records
         ],
     }

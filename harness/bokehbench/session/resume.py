@@ -100,6 +100,7 @@ def _rebuild(request: Mapping[str, Any], run_id: str, option: str) -> RunRequest
             engine=request["engine"],
             sustained_seconds=request["sustained_seconds"],
             process_timeout_seconds=request["process_timeout_seconds"],
+            launch=request.get("launch", "shell"),
         ),
         dataset=_dataset(request, run_id, option, models),
         fit=request["fit"],
@@ -160,14 +161,15 @@ def check_plan(prepared: Prepared, request: Mapping[str, Any], run_id: str) -> N
     Raises:
         UsageError: it is another, as after an engine was installed or a profile was changed.
     """
-    then = [tuple(record) for record in request["records"]]
+    # Runs of before there was an app do not name how their processes were started.
+    then = [(*record, "shell")[:6] for record in request["records"]]
     now = [
-        (r.record_id, r.model_index, r.backend, r.engine, r.precision)
+        (r.record_id, r.model_index, r.backend, r.engine, r.precision, r.launch)
         for r in prepared.plan.records
     ]
     if now == then:
         return
-    engines = {engine for *_, engine, _ in now} ^ {engine for *_, engine, _ in then}
+    engines = {record[3] for record in now} ^ {record[3] for record in then}
     what = f"the engines ({', '.join(sorted(engines))})" if engines else "what would be measured"
     raise UsageError(f"--resume {run_id}: {what} changed since; start a new run")
 
@@ -178,12 +180,13 @@ def check_alike(prepared: Prepared, earlier: Mapping[str, Evidence], run_id: str
     Raises:
         UsageError: device, engine or runner differ; the message names what does.
     """
-    device, runner = prepared.device.facts, file_sha256(prepared.runner)
+    device, own = prepared.device.facts, file_sha256(prepared.runner)
     for record in prepared.plan.records:
         evidence = earlier.get(record.record_id)
         if evidence is None:
             continue
         engine = prepared.engines[record.engine].facts
+        runner = prepared.app.sha256 if prepared.app and record.launch == "app" else own
         now = {
             "device": (device.device_id, device.fingerprint, device.kernel),
             "engine": (engine.name, engine.version, engine.library_sha256),

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -18,22 +18,33 @@ from bokehbench.facts import (
     Trial,
     TrialSpec,
 )
+from bokehbench.phone.app_launcher import run_app_images, run_app_timed
 from bokehbench.phone.conditions import observe, settle
-from bokehbench.phone.launcher import Bench, Stop, failed_trial, run_images, run_timed, utc_now
+from bokehbench.phone.launcher import (
+    Bench,
+    OnOutput,
+    Stop,
+    failed_trial,
+    run_images,
+    run_timed,
+    utc_now,
+)
 from bokehbench.phone.launcher_tool import run_tool_images, run_tool_timed
 from bokehbench.phone.restore import Changes, watch
 from bokehbench.phone.transport import Deadline
-from bokehbench.schedule import PlannedRecord, is_lost, next_trial, trials_left
+from bokehbench.schedule import PlannedRecord, is_lost, is_void, next_trial, trials_left
 from bokehbench.session.hostrun import HostSide
 from bokehbench.session.images import ImageBench, output_folder
 from bokehbench.session.journal import Journal
 from bokehbench.session.ledger import Ledger
 from bokehbench.session.observer import Observer
-from bokehbench.session.place import REFERENCE, place_all
+from bokehbench.session.place import REFERENCE, Benches, place_all
 from bokehbench.session.request import ModelInput, Prepared
 from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
 
 ANSWER_SECONDS = 5.0
+
+Loaded = Mapping[int, Sequence[bytes | memoryview]]
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,20 @@ def _label(spec: TrialSpec, model: ModelInput) -> str:
     return f"{name} for {spec.max_seconds:.0f} s" if spec.purpose == "sustained" else "reference"
 
 
+def _timed_by(bench: Bench) -> Callable[[Bench, TrialSpec], Trial]:
+    """What makes timed processes: the app, one of Google's tools, or our runner."""
+    if bench.app is not None:
+        return run_app_timed
+    return run_timed if bench.tool is None else run_tool_timed
+
+
+def _images_by(bench: Bench) -> Callable[[Bench, TrialSpec, Loaded, OnOutput], Trial]:
+    """What makes processes over images."""
+    if bench.app is not None:
+        return run_app_images
+    return run_images if bench.tool is None else run_tool_images
+
+
 class _Run:
     """The state of one run while it goes on."""
 
@@ -123,7 +148,7 @@ class _Run:
         self.observer = observer
         self.stop = stop
         self.ledger = Ledger(prepared, journal, earlier)
-        self.benches: dict[tuple[int, str], Bench] = {}
+        self.benches: Benches = {}
         self.images: dict[int, ImageBench] = {}
         self.host_side = HostSide(prepared, stop, observer.warn)
         self.before: Conditions | None = None
@@ -133,7 +158,9 @@ class _Run:
 
     def place(self) -> None:
         """Put the runner, the engines and the models on the device, by content."""
-        self.benches = place_all(self.prepared, self.journal.put_blob, self.stop)
+        self.benches = place_all(
+            self.prepared, self.journal.put_blob, self.stop, self.observer.warn
+        )
 
     def settle(self) -> None:
         """Wait for the profile's targets, and note the conditions."""
@@ -193,7 +220,7 @@ class _Run:
             self._rest()
 
     def _bench(self, record: PlannedRecord) -> Bench:
-        return self.benches[record.model_index, record.engine]
+        return self.benches[record.model_index, record.engine, record.launch]
 
     def _rest(self) -> None:
         """Leave the device alone for as long as the protocol says."""
@@ -223,14 +250,15 @@ class _Run:
 
     def _timed(self, spec: TrialSpec, record: PlannedRecord) -> Trial:
         reference = spec.purpose in ("reference_before", "reference_after")
-        bench = self.benches[REFERENCE if reference else record.model_index, record.engine]
+        number = REFERENCE if reference else record.model_index
+        bench = self.benches[number, record.engine, record.launch]
         if spec.purpose == "sustained":
             # What a long run does to the device says nothing of the timing before it.
             self.look_after()
             self._settle()
         started = utc_now()
         try:
-            trial = run_timed(bench, spec) if bench.tool is None else run_tool_timed(bench, spec)
+            trial = _timed_by(bench)(bench, spec)
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
         self.ledger.enter_trial(record, trial)
@@ -249,21 +277,21 @@ class _Run:
         started = utc_now()
         trial: Trial | None = None
         if loaded:
-            run = run_images if self._bench(record).tool is None else run_tool_images
+            runs = self._bench(record)
             try:
-                trial = run(
-                    self._bench(record),
+                trial = _images_by(runs)(
+                    runs,
                     spec,
                     loaded,
                     lambda event, path: scored.__setitem__(event.index, bench.score(event, path)),
                 )
             except DeviceError as error:
                 trial = failed_trial(spec, error, started)
-            if trial.failure is not None and not is_lost(trial):
+            if trial.failure is not None and not is_void(trial):
                 # Outputs of a process that did not end well prove nothing.
                 why = trial.failure.message
                 scored.update({index: bench.lost(index, why) for index in spec.items})
-            if is_lost(trial):
+            if is_void(trial):
                 # The batch is run again; nothing is said of its images yet.
                 scored.clear()
             else:
@@ -275,7 +303,7 @@ class _Run:
         for score in sorted(scored.values(), key=lambda s: s.index):
             self.ledger.enter_score(record, score)
             self.observer.image_scored(score)
-        if trial is None or not is_lost(trial):
+        if trial is None or not is_void(trial):
             self.ledger.end_batch(record)
         if trial is not None:
             self.observer.trial_ended(spec, trial)

@@ -24,6 +24,7 @@ _CHECKS: dict[str, Check] = {
     "implausible_latency": backend.implausible_latency,
     "no_image_scored": backend.no_image_scored,
     "software_gpu": backend.software_gpu,
+    "app_disturbed": device.app_disturbed,
     "emulator": device.emulator,
     "throttled": device.throttled,
     "thermal_override": device.thermal_override,

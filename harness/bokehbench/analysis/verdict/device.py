@@ -13,6 +13,25 @@ def emulator(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) 
     return "the device is an emulator" if evidence.device.emulator else ""
 
 
+def app_disturbed(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | None) -> str:
+    processes = (
+        *evidence.trials,
+        *evidence.image_trials,
+        *evidence.reference_before,
+        *evidence.reference_after,
+        *evidence.sustained,
+    )
+    hit = [trial for trial in processes if trial.failure and trial.failure.kind == "disturbed"]
+    if not hit:
+        return ""
+    changes = dict.fromkeys(change for t in hit if t.app is not None for change in t.app.changes)
+    told = f" ({', '.join(changes)})" if changes else ""
+    return (
+        f"{len(hit)} of {len(processes)} processes were discarded: "
+        f"the app was not in front all the time{told}"
+    )
+
+
 def throttled(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
     parts = []
     ratio, bound = latency.reference_ratio, latency.reference_bound

@@ -86,6 +86,12 @@ _RULES = (
         "use a device with a real GPU, or --backend xnnpack",
     ),
     Rule(
+        "app_disturbed",
+        "provisional",
+        "a process of the app was paused or lost the focus, and was discarded",
+        "leave the device alone while it measures: no calls, no dialogs, the screen unlocked",
+    ),
+    Rule(
         "emulator",
         "provisional",
         "the device says that it is an emulator (androidx benchmark, Errors.kt)",
