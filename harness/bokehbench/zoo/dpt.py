@@ -34,7 +34,7 @@ def residual_unit(x: Any) -> Any:
 
 
 def fuse(coarse: Any, fine: Any | None) -> Any:
-    """The coarser path plus the finer map, a residual unit each, and twice the size.
+    """The coarser path plus the finer map, a residual unit each; not yet twice the size.
 
     The coarsest map has no path to be added to and goes through both units in turn, as in
     RefineNet, where the block is from. DPT's code makes both there and leaves one unused; with both
@@ -48,8 +48,7 @@ def fuse(coarse: Any, fine: Any | None) -> Any:
         coarse = residual_unit(coarse)
     else:
         coarse = keras.layers.Add()([coarse, residual_unit(fine)])
-    x = blocks.convolve(residual_unit(coarse), coarse.shape[-1], 1)
-    return blocks.resize(x, 2)
+    return blocks.convolve(residual_unit(coarse), coarse.shape[-1], 1)
 
 
 def decode(maps: Sequence[Any], width: int, outputs: int, is_friendly: bool) -> Any:
@@ -64,7 +63,7 @@ def decode(maps: Sequence[Any], width: int, outputs: int, is_friendly: bool) -> 
     maps = [blocks.convolve(x, width, use_bias=False) for x in maps]
     path = fuse(maps[3], None)
     for fine in reversed(maps[:3]):
-        path = fuse(path, fine)
-    head = blocks.convolve(path, width // 2)
+        path = fuse(blocks.resize(path, 2), fine)
+    head = EnlargeConvolve(width // 2, friendly=is_friendly)(path)
     head = keras.layers.ReLU()(EnlargeConvolve(32, friendly=is_friendly)(head))
     return blocks.convolve(head, outputs, 1)
