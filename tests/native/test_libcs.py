@@ -18,6 +18,7 @@ from elftools.elf.elffile import ELFFile
 
 from android_app.build import HERE, TARGETS, build_id, build_runner, host_target
 from bokehbench.engines import find_engine
+from bokehbench.engines.elf import read_elf
 from tests.native.bench import Bench, Outcome, engine_folder
 from tests.native.test_runner import ENDLESS, IMAGE, OUT, UNIT, interpret, random_bytes, unit
 from tests.rig import RigMissing, require_rig
@@ -274,3 +275,7 @@ def test_cmake_builds_the_same_runner_with_this_machines_compiler(tmp_path: Path
     outcome = bench.run(models.conv(), [IMAGE], OUT, ["0\tnone\tseed:1"])
     assert outcome.code == 0, outcome.errors
     assert outcome.one("hello")["build"] == build_id()
+    app = build / "libbokehbench_app.so"
+    facts = read_elf(app, app.name)
+    assert facts.is_library
+    assert facts.functions == {"ANativeActivity_onCreate"}
