@@ -1,8 +1,5 @@
 """`bokehbench zoo`: the challenge's models, listed, exported, and set beside the printed table."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +7,8 @@ import click
 
 from bokehbench.cli.model_options import parse_size
 from bokehbench.cli.output import to_json
+from bokehbench.cli.zoo_table import table
+from bokehbench.cli.zoo_waiting import waiting
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -164,21 +163,4 @@ def _screen(made: "Exported") -> list[str]:
     return lines
 
 
-@contextmanager
-def waiting() -> "Iterator[Callable[[str], None]]":
-    """A line on a terminal's standard error that says what is being done and since when."""
-    if not sys.stderr.isatty():
-        yield lambda _what: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-    )
-    screen = Console(stderr=True)
-    with Progress(*columns, console=screen, transient=True, refresh_per_second=2) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda what: bars.update(task, description=clean(what))
+command.add_command(table)
