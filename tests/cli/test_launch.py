@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bokehbench.apk import build_apk, create_key
-from bokehbench.facts.app import LIBRARY_FILE, PACKAGE
+from bokehbench.facts.app import LIBRARY_FILE, PACKAGE, SOCKET_NAME
 from tests.rig import TestDevice, require_rig
 from tests.support import models
 from tests.support.apk import write_library
@@ -106,3 +106,30 @@ def test_this_machine_has_no_apps(bokehbench: Command) -> None:
     ended = bokehbench("apk", "uninstall", "--device", "local")
     assert ended.code == 2
     assert "this machine has no apps" in ended.complaint
+
+
+def test_the_doctor_says_what_shell_and_app_can_open(
+    bokehbench: Command, tmp_path: Path, apk: Path
+) -> None:
+    require_rig()
+    with TestDevice(linker64=True) as phone:
+        standin = StandInApp(phone, tmp_path, SOCKET_NAME)
+        words = ("doctor", "--device", f"tcp:{phone.address}", "--json")
+        rows = {row["name"]: row for row in bokehbench(*words).json()["checks"]}
+        assert "is not installed; `doctor --app`" in rows["  app"]["text"]
+        # This device's programs are not Android's, so its shell can't start our runner at all.
+        assert rows["  libOpenCL.so"]["state"] == "absent"
+        assert rows["  libOpenCL.so"]["text"].startswith("shell can't: ")
+        assert "app" not in rows["  libOpenCL.so"]["text"]
+        assert bokehbench("apk", "install", apk, "--device", f"tcp:{phone.address}").code == 0
+        rows = {row["name"]: row for row in bokehbench(*words).json()["checks"]}
+        assert {"  libOpenCL-pixel.so", "  libOpenCL-car.so"} <= set(rows)
+        assert "app can't: dlopen failed" in rows["  libOpenCL.so"]["text"]
+        standin.close()
+
+
+def test_the_doctor_knows_that_this_machine_has_no_apps(bokehbench: Command) -> None:
+    ended = bokehbench("doctor", "--app", "--json", "--adb-server", "127.0.0.1:1")
+    assert ended.code == 0, ended.out
+    [row] = [row for row in ended.json()["checks"] if row["name"] == "  app"]
+    assert "this machine has no apps" in row["text"]

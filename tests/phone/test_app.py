@@ -17,7 +17,7 @@ import pytest
 from bokehbench.errors import AppTrouble, DeviceError, UsageError
 from bokehbench.facts import EngineFacts, GpuOptions, Trial
 from bokehbench.model import read_model, resolve_io
-from bokehbench.phone import app_launcher, app_link
+from bokehbench.phone import app_launcher, app_link, app_probe
 from bokehbench.phone.app_control import App, AppPackage, NotInFront, require_apps
 from bokehbench.phone.app_launcher import run_app_images, run_app_timed
 from bokehbench.phone.app_link import AppLink, Opening
@@ -442,6 +442,7 @@ ACTIVITY MANAGER PROCESS EXIT INFO (dumpsys activity exit-info)
     [
         (5, 11, "crash", "SIGSEGV"),
         (2, 9, "killed", "SIGKILL"),
+        (2, 14, "timeout", "deadline"),
         (3, 0, "out_of_memory", "want of memory"),
         (6, 0, "killed", "did not respond"),
         (14, 0, "killed", "freezer"),
@@ -620,3 +621,32 @@ def test_where_there_are_no_apps(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="not Android"):
             require_apps(Device.connect(transport))
         transport.close()
+
+
+RUNNER = r"""#!/system/bin/sh
+case $LD_PRELOAD in
+  libOpenCL.so|*/libLiteRt.so) ;;
+  *) echo "CANNOT LINK EXECUTABLE \"$0/runner\": library \"$LD_PRELOAD\" not found" >&2; exit 1 ;;
+esac
+echo '{"event":"error","code":"protocol_mismatch","message":"x","status":null,"unsupported":[]}'
+exit 64
+"""
+
+
+def test_shell_and_app_are_asked_apart(there: Place) -> None:
+    device = there.app.device
+    path = there.folder / "runner"
+    path.write_text(RUNNER)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    runner = device.place(path, name="runner", sha256=sha256, executable=True, verify=False)
+    names = app_probe.libraries_to_ask(device, ["/data/local/tmp/x/libLiteRt.so"])
+    assert names[:3] == ["libOpenCL.so", "libOpenCL-pixel.so", "libOpenCL-car.so"]
+    shell = {seen.name: seen for seen in app_probe.seen_by_shell(device, runner, names)}
+    assert shell["libOpenCL.so"].loaded
+    assert shell["/data/local/tmp/x/libLiteRt.so"].loaded
+    assert not shell["libOpenCL-car.so"].loaded
+    assert shell["libOpenCL-car.so"].text == 'library "libOpenCL-car.so" not found'
+    app = app_probe.seen_by_app(there.app, names)
+    assert [seen.loaded for seen in app] == [False] * len(names)
+    assert app[-1].text == 'dlopen failed: library "libLiteRt.so" not found'
+    assert there.standin.calls[-1].startswith("force-stop")

@@ -49,15 +49,18 @@ echo "LaunchState: COLD"
 echo "Complete"
 """
 
+NAME_SECONDS = 120.0
+
 Client = Callable[["StandInApp", socket.socket, dict[str, Any]], None]
 
 
 class StandInApp:
     """One app on one device. What it says and does is to be changed by tests, any time."""
 
-    def __init__(self, device: TestDevice, folder: Path) -> None:
+    def __init__(self, device: TestDevice, folder: Path, name: str = "") -> None:
+        """Listen under a name of its own, or under the app's, which one has at a time."""
         self.device = device
-        self.name = f"bokehbench.test.{device.port}"
+        self.name = name or f"bokehbench.test.{device.port}"
         self.data = folder / "app-data"
         self.data.mkdir()
         self.pm = device.tmp / ".pm"
@@ -77,7 +80,7 @@ class StandInApp:
         self.used = False
         self._starts = 0
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(f"\0{self.name}")
+        _bind(self._listener, f"\0{self.name}")
         self._listener.listen()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -217,6 +220,18 @@ class StandInApp:
         else:
             path.unlink()
         say(client, "removed", path=asked["path"], entries=1)
+
+
+def _bind(listener: socket.socket, name: str) -> None:
+    """Take the name as soon as no other test has it."""
+    until = time.monotonic() + NAME_SECONDS
+    while True:
+        try:
+            return listener.bind(name)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def say(client: socket.socket, app: str, **fields: object) -> None:

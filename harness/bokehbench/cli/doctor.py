@@ -44,16 +44,28 @@ class Check:
     metavar="DEV",
     help="Check a device too.  [default: local]",
 )
+@click.option(
+    "--app",
+    "with_app",
+    is_flag=True,
+    help="Install the app on Android devices, to see what it can open beside the shell.",
+)
 @adb_option
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    devices: tuple[str, ...], adb_server: str | None, store: str | None, as_json: bool
+    devices: tuple[str, ...],
+    with_app: bool,
+    adb_server: str | None,
+    store: str | None,
+    as_json: bool,
 ) -> int:
     """Check this installation, the adb server, the store, and devices.
 
-    Each line says what is there, or what to do. Ends with exit code 4 when something that is
-    needed is missing here, 3 when a device can't be used.
+    Each line says what is there, or what to do. Of an Android device it tells which OpenCL and
+    which engines a process of the shell can open and, where the app is installed, one of the app.
+    Ends with exit code 4 when something that is needed is missing here, 3 when a device can't be
+    used.
     """
     checks = [
         Check("python", lambda: sys.version.split()[0]),
@@ -68,7 +80,7 @@ def command(
     broken = any(row["state"] == "missing" for row in results)
     unusable = False
     for address in devices or ("local",):
-        rows = _device_rows(address, adb_server)
+        rows = _device_rows(address, adb_server, with_app=with_app)
         unusable |= any(row["state"] == "missing" for row in rows)
         results += rows
     if as_json:
@@ -79,7 +91,7 @@ def command(
     return 4 if broken else 3 if unusable else 0
 
 
-def _device_rows(address: str, adb_server: str | None) -> list[dict[str, str]]:
+def _device_rows(address: str, adb_server: str | None, *, with_app: bool) -> list[dict[str, str]]:
     """What a device has to have, asked in order; without a link the rest is not asked."""
     found: list[Connection] = []
 
@@ -97,7 +109,21 @@ def _device_rows(address: str, adb_server: str | None) -> list[dict[str, str]]:
         rows.append(_ask(Check("  its folder", lambda: _folder(device))))
         rows.append(_ask(Check("  free space", lambda: _space(device))))
         rows.append(_ask(Check("  its programs", lambda: _programs(device))))
+        if with_app or device.facts.platform == "android":
+            rows += _library_rows(connection, with_app=with_app)
     return rows
+
+
+def _library_rows(connection: Connection, *, with_app: bool) -> list[dict[str, str]]:
+    from bokehbench.cli.doctor_libraries import library_rows
+    from bokehbench.phone.app_control import require_apps
+
+    if with_app:
+        try:
+            require_apps(connection.device)
+        except BokehbenchError as error:
+            return [{"name": "  app", "state": "absent", "text": str(error)}]
+    return library_rows(connection, with_app=with_app)
 
 
 def _ask(check: Check) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+import signal
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -254,6 +255,9 @@ class _Process:
             )
             return _Ended(watch, -1, failure=failure)
         reason, number = told
+        if number == signal.SIGALRM:
+            # The app's own last resort against a driver that hangs beyond the deadline.
+            return _Ended(watch, DEADLINE_EXIT, timed_out=True, exit_reason=reason)
         if number is not None:
             # As the shell tells of a process that a signal ended.
             return _Ended(watch, 128 + number, exit_reason=reason)
