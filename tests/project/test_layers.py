@@ -15,7 +15,7 @@ TIERS = [
     {"derive", "report"},
     {"schedule", "session"},
     {"fleet"},
-    {"probe", "zoo"},
+    {"probe", "zoo", "dataset"},
     {"cli"},
 ]
 ALLOWED_WITHIN_TIER = {

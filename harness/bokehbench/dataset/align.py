@@ -1,0 +1,251 @@
+"""A folder of raw pairs -> a folder of aligned ones: plan, worker processes, journal, report.
+
+OUT depends on RAW and the settings alone: each pair is worked on by itself in one thread, and
+what is listed is in order of names. A run that was killed goes on where it was.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bokehbench.dataset.files import (
+    check_inside,
+    is_inside,
+    raw_files,
+    remove_parts,
+    write_atomic,
+)
+from bokehbench.dataset.journal import DOCUMENT, JOURNAL, Head, Journal
+from bokehbench.dataset.rows import UNREADABLE, Row
+from bokehbench.dataset.settings import AlignSettings
+from bokehbench.errors import DatasetError, RunError
+from bokehbench.fidelity.images import shown
+from bokehbench.fidelity.pairs import Dataset, list_files, natural_order, open_dataset
+from bokehbench.fidelity.threads import usable_cores
+
+if TYPE_CHECKING:
+    from bokehbench.dataset.work import Task
+
+CSV = "align.csv"
+PAGE = "align.html"
+MORE = (DOCUMENT, JOURNAL, CSV, PAGE)
+
+
+def align(
+    raw: Path,
+    out: Path,
+    settings: AlignSettings,
+    *,
+    jobs: int | None = None,
+    on_plan: Callable[[int, int], None] | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> tuple[Row, ...]:
+    """Align every pair in `raw` and write those that could be to `out`.
+
+    Args:
+        raw: the EBB! layout, with the folders that the settings name.
+        out: a new or empty folder, or one that an earlier run with the same settings wrote.
+        settings: everything that decides about the result.
+        jobs: worker processes, one thread each; all usable cores if None.
+        on_plan: called once with the number of pairs, and of those noted as done before.
+        on_row: called after each pair, in any order.
+
+    Returns:
+        One row a pair, rejected ones and files that are no pair of photos among them, in the
+        natural order of names.
+
+    Raises:
+        DatasetError: no pairs, names that collide, links out of a folder, an output folder that
+            is not this command's, or a disk that is full; what is done stays done.
+        RunError: a worker was killed.
+    """
+    dataset, strays = _planned(raw, settings)
+    _prepare(out, raw, dataset, settings)
+    with Journal(out, Head(opencv=_opencv(), settings=settings)) as journal:
+        for role in (settings.narrow, settings.wide, settings.depth):
+            remove_parts(out / role)
+        remove_parts(out)
+        _forget(out, journal, {pair.name for pair in dataset.pairs})
+        if on_plan is not None:
+            done = sum(pair.name in journal.before for pair in dataset.pairs)
+            on_plan(len(dataset.pairs), done)
+        tasks = _tasks(dataset, raw, out, settings, journal)
+        rows = list(strays)
+        for row in _worked(tasks, jobs or usable_cores()):
+            journal.add(row)
+            rows.append(row)
+            if on_row is not None:
+                on_row(row)
+        ordered = tuple(sorted(rows, key=lambda row: natural_order(row.name)))
+        _report(out, dataset, settings, ordered)
+        journal.finish(ordered)
+    return ordered
+
+
+def _opencv() -> str:
+    import cv2
+
+    return str(cv2.__version__)
+
+
+def _planned(raw: Path, settings: AlignSettings) -> tuple[Dataset, tuple[Row, ...]]:
+    """The pairs, and a row for each file that has no partner or is a camera's raw format."""
+    raws = _raw_rows(raw, settings)
+    try:
+        dataset = open_dataset(raw, reference=settings.wide, sources=(settings.narrow,))
+    except DatasetError:
+        if raws:
+            raise DatasetError(f"{raws[0].reason} (and {len(raws) - 1} more files)") from None
+        raise
+    seen: dict[str, str] = {}
+    for pair in dataset.pairs:
+        plain = unicodedata.normalize("NFC", pair.name).casefold()
+        if plain in seen:
+            raise DatasetError(
+                f"{shown(dataset.root)}: {shown(seen[plain])} and {shown(pair.name)} are one name "
+                "where capitals don't count: rename one"
+            )
+        seen[plain] = pair.name
+    taken = {row.name for row in raws}
+    alone = [
+        Row(name=label, verdict=UNREADABLE, reason=f"{shown(label)}: has no partner")
+        for label in dataset.unpaired
+        if Path(label).stem not in {Path(name).stem for name in taken}
+    ]
+    return dataset, (*raws, *alone)
+
+
+def _raw_rows(raw: Path, settings: AlignSettings) -> tuple[Row, ...]:
+    rows = []
+    for root in (raw, raw / "train"):
+        for role in (settings.narrow, settings.wide):
+            folder = root / role
+            if folder.is_dir():
+                rows += [
+                    Row(
+                        name=f"{role}/{path.name}",
+                        verdict=UNREADABLE,
+                        reason=f"{shown(path)}: a camera's raw file: develop it to JPEG or PNG, "
+                        "both of a pair alike",
+                    )
+                    for path in raw_files(folder)
+                ]
+    return tuple(rows)
+
+
+def _prepare(out: Path, raw: Path, dataset: Dataset, settings: AlignSettings) -> None:
+    """The output folders, after a look at what is there.
+
+    Raises:
+        DatasetError: `out` lies in `raw` or holds it, is no folder, is not ours, or leads away.
+    """
+    for role in (settings.narrow, settings.wide):
+        check_inside(dataset.root / role, raw)
+    if is_inside(out, raw) or is_inside(raw, out):
+        raise DatasetError(f"{shown(out)}: lies in RAW or around it: give a folder beside it")
+    roles = (settings.narrow, settings.wide, settings.depth)
+    try:
+        if out.is_dir() and any(out.iterdir()):
+            if not any((out / name).is_file() for name in (DOCUMENT, JOURNAL)):
+                raise DatasetError(
+                    f"{shown(out)}: holds files that `dataset align` did not write: "
+                    "give a new or empty folder"
+                )
+            for name in (*MORE, *roles):
+                check_inside(out / name, out)
+        for role in (settings.narrow, settings.wide):
+            (out / role).mkdir(parents=True, exist_ok=True)
+        if (dataset.root / settings.depth).is_dir():
+            check_inside(dataset.root / settings.depth, raw)
+            (out / settings.depth).mkdir(exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f"{shown(out)}: can't be written ({error.strerror}): give another folder"
+        ) from None
+
+
+def _forget(out: Path, journal: Journal, names: set[str]) -> None:
+    """Remove the images of pairs that were aligned before and are no longer in RAW."""
+    for name, row in journal.before.items():
+        if name not in names:
+            for label in row.outputs:
+                if is_inside(out / label, out):
+                    (out / label).unlink(missing_ok=True)
+
+
+def _tasks(
+    dataset: Dataset, raw: Path, out: Path, settings: AlignSettings, journal: Journal
+) -> "list[Task]":
+    from bokehbench.dataset.work import Task
+
+    folder = dataset.root / settings.depth
+    depths = list_files(folder, (".png",)) if folder.is_dir() else {}
+    tasks = []
+    for pair in dataset.pairs:
+        paths = dict(pair.paths)
+        if pair.name in depths:
+            paths[settings.depth] = depths[pair.name]
+        before = journal.before.get(pair.name)
+        tasks.append(Task(pair.name, raw, out, paths, settings, before))
+    return tasks
+
+
+def _worked(tasks: "list[Task]", jobs: int) -> Iterator[Row]:
+    """Rows as they are done, from up to `jobs` processes."""
+    from bokehbench.dataset.work import align_pair, start_worker
+
+    # Spawned, not forked: OpenCV's and NumPy's threads don't survive a fork.
+    pool = ProcessPoolExecutor(
+        max(1, min(jobs, len(tasks))),
+        mp_context=get_context("spawn"),
+        initializer=start_worker,
+    )
+    waiting: dict[Future[Row], Task] = {}
+    todo = iter(tasks)
+    try:
+        while True:
+            for task in todo:
+                waiting[pool.submit(align_pair, task)] = task
+                if len(waiting) >= 2 * jobs:
+                    break
+            if not waiting:
+                return
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                names = ", ".join(shown(task.name) for task in list(waiting.values())[:jobs])
+                try:
+                    row = future.result()
+                except BrokenProcessPool:
+                    raise RunError(
+                        f"a worker was killed near pair {names}, maybe for want of memory: start "
+                        "again with fewer --jobs; what is done stays done"
+                    ) from None
+                del waiting[future]
+                yield row
+    finally:
+        for future in waiting:
+            future.cancel()
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End the workers now: what they are at would be done again anyway."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+def _report(out: Path, dataset: Dataset, settings: AlignSettings, rows: tuple[Row, ...]) -> None:
+    from bokehbench.dataset.page import page
+    from bokehbench.dataset.sheet import sheet
+
+    photos = {pair.name: pair.paths for pair in dataset.pairs}
+    write_atomic(out / CSV, sheet(rows).encode())
+    write_atomic(out / PAGE, page(rows, settings, out, photos).encode())
