@@ -139,11 +139,14 @@ def test_a_folder_of_logs(bokehbench: Command, model: Path, log: Path, tmp_path:
     (folder / "deep" / "copy.log").write_bytes(log.read_bytes())
     (folder / "deep" / "b.log").write_bytes(log.read_bytes().replace(b"6128.43", b"6200.43"))
     (folder / "notes.txt").write_text("bought the phone\n")
+    with (folder / "huge.log").open("wb") as stream:
+        stream.truncate((32 << 20) + 1)
     ended = bokehbench("import-log", folder, *words(model), "--json", "-")
     assert ended.code == 0, ended.err
     # One content is one process, however often it lies there.
     assert "copy.log: holds the same as" in ended.err
     assert "notes.txt: no line is" in ended.err
+    assert "huge.log: longer than 32 MiB" in ended.err
     [record] = ended.json()["records"]
     assert record["latency"]["processes"] == 2
 

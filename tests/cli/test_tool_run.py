@@ -237,6 +237,14 @@ def test_a_tool_that_takes_no_images_is_refused_at_once(
     assert "--dataset" in ended.complaint
 
 
+def test_a_tool_that_may_not_be_executed(bokehbench: Command, model: Path, tmp_path: Path) -> None:
+    tool = write_standin(tmp_path / "bm", LOG)
+    tool.chmod(0o644)
+    ended = bokehbench("run", model, "--device", "local", *with_tool(tool), "--quick")
+    assert ended.code == 4
+    assert "chmod +x" in ended.complaint
+
+
 def test_a_dry_run_names_the_tool(bokehbench: Command, model: Path, tmp_path: Path) -> None:
     tool = write_standin(tmp_path / "bm", LOG)
     ended = bokehbench("run", model, "--device", "local", *with_tool(tool), "--dry-run")

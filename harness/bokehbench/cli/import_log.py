@@ -199,8 +199,8 @@ def _read_all(sources: Sequence[Source], exit_code: int | None) -> "list[_Read]"
     read: list[_Read] = []
     names: dict[str, str] = {}
     for source in sources:
-        data = _bytes_of(source)
         try:
+            data = _bytes_of(source)
             log = _log(source, data, exit_code)
         except UsageError as error:
             if not source.in_folder:

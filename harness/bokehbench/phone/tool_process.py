@@ -68,8 +68,8 @@ def ask_build(device: Device, tool: str, what: str) -> Build:
     if result.exit_code in (126, 127) and "--" not in text:
         last = (text.strip().splitlines() or ["it can't be executed"])[-1]
         raise EngineError(
-            f"{what}: {device.facts.address} can't execute it ({last[:200]}); is it built for "
-            f"{device.facts.platform} {device.facts.abi}?"
+            f"{what}: {device.facts.address} can't execute it ({last[:200]}); give a program for "
+            f"{device.facts.platform} {device.facts.abi} that may be executed (chmod +x)"
         )
     try:
         return read_usage(text)
