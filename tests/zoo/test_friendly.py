@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bokehbench.model.predict import forecast
-from tests.zoo.small import GPU_2022, GPU_TODAY, LITERT, THIN, converted, thin
+from tests.zoo.small import GPU_2022, GPU_TODAY, LITERT, THIN, converted, kinds, thin
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -127,6 +127,24 @@ def test_gelu(told: Told) -> None:
     told("GELU", float(np.abs(np.asarray(friendly.gelu(x)) - exact).max()), 4.8e-4)
     far = np.asarray(friendly.gelu(tf.constant([-1000.0, -300.0, 300.0, 1000.0], tf.float16)))
     np.testing.assert_array_equal(far, np.array([0.0, 0.0, 300.0, 1000.0], np.float16))
+
+
+def test_positions_are_resized_before_the_export(tmp_path: Path, told: Told) -> None:
+    """The converter itself folds constants of less than 1 MiB alone; these have 1.5."""
+    import keras
+
+    from bokehbench.zoo.vit import Tokens
+
+    image = keras.Input((32, 48, 256), batch_size=1)
+    plain, ours = (
+        keras.Model(image, Tokens(friendly=friendly)(image)) for friendly in (False, True)
+    )
+    ours.set_weights(plain.get_weights())
+    x = numbers(1, 32, 48, 256)
+    difference = np.abs(plain(x).numpy() - ours(x).numpy()[0]).max()
+    told("tokens", float(difference), 1e-6)
+    assert kinds(converted(plain, tmp_path / "plain.tflite"))["RESIZE_BILINEAR"] == 1
+    assert kinds(converted(ours, tmp_path / "ours.tflite"))["RESIZE_BILINEAR"] == 0
 
 
 def test_attention_head_by_head(told: Told) -> None:

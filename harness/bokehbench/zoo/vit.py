@@ -47,13 +47,25 @@ class Tokens(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """The tokens."""
         _, height, width, channels = x.shape
-        grid = ops.reshape(self.positions[1:], (1, GRID, GRID, channels))
-        if (height, width) != (GRID, GRID):
-            grid = tf.image.resize(grid, (height, width), "bilinear")
+        grid = self._grid(height, width)
         before = (1, 1) if self.friendly else (1,)
         first = ops.reshape(self.class_token + self.positions[0], (*before, 1, channels))
         rest = ops.reshape(x + grid, (*before, height * width, channels))
         return ops.concatenate([first, rest], axis=-2)
+
+    def _grid(self, height: int, width: int) -> Any:
+        """The positions of the patches, (1, height, width, C)."""
+        shape = (1, GRID, GRID, self.positions.shape[-1])
+        if (height, width) == (GRID, GRID):
+            return ops.reshape(self.positions[1:], shape)
+        if not self.friendly:
+            grid = ops.reshape(self.positions[1:], shape)
+            return tf.image.resize(grid, (height, width), "bilinear")
+        # Outside of the graph that is traced, which gets the numbers and not how they are made.
+        with tf.init_scope():
+            grid = ops.reshape(self.positions.value[1:], shape)
+            resized = tf.image.resize(grid, (height, width), "bilinear").numpy()
+        return tf.constant(resized)
 
 
 def attend(queries_keys_values: Any, heads: int) -> Any:
