@@ -192,14 +192,14 @@ class _Process:
         return self._bench.device.facts.address
 
     def _paths(self, manifest: str) -> RunnerPaths:
-        bench = self._bench
+        bench, greeting = self._bench, self._greeting
         cache_dir, cache_token = self._kernel_cache()
         return RunnerPaths(
             runner="app",
             manifest=manifest,
             model=bench.placed_model.path,
             engine_library=posixpath.basename(bench.engine_library),
-            engine_folder=self._link.greeting.library_folder or "",
+            engine_folder=greeting.library_folder or greeting.data_folder,
             cache_dir=cache_dir,
             cache_token=cache_token,
         )
