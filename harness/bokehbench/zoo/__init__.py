@@ -140,7 +140,7 @@ MODELS: Final = (
     Entry(
         "pynet",
         "PyNET [21]",
-        "the baseline: seven levels, each with instance norm and kernels of 3 to 9",
+        "the baseline: seven levels, kernels of 3 to 9, instance norm",
         "Ignatov et al., Rendering Natural Camera Bokeh Effect with Deep Learning, "
         "arXiv:2006.05698, and its public model.py",
         64,
