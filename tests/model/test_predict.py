@@ -1,9 +1,9 @@
 """Rules, conditions and partitions: what a delegate is expected to take, and why not."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -381,9 +381,9 @@ def test_a_measurement_overrules_a_rule_on_its_version_alone(tmp_path: Path) -> 
     assert tanh.rule.provenance == "measured: litert 2.3.9 (here)"
     other = forecast(structure, Target("xnnpack", "litert", "2.4.0"), measured=measured)
     assert judged_of(other, "TANH") == ("delegated", "listed")
-    dead = [dataclasses.replace(measured[0], refused=0, failed=1)]
+    dead = [msgspec.structs.replace(measured[0], refused=0, failed=1)]
     assert judged_of(forecast(structure, XNNPACK, measured=dead), "TANH")[0] == "risky"
-    torn = [dataclasses.replace(measured[0], delegated=1)]
+    torn = [msgspec.structs.replace(measured[0], delegated=1)]
     assert judged_of(forecast(structure, XNNPACK, measured=torn), "TANH")[0] == "delegated"
     assert measured_of(measured, XNNPACK)
 

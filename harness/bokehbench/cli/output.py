@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,6 +44,8 @@ class Sink:
             raise UsageError(f"{self.name}: is a folder; give a file name")
         if goal.exists() and not goal.is_file():
             return
+        import tempfile
+
         try:
             number, name = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
         except OSError as error:

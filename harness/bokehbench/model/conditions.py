@@ -22,8 +22,9 @@ is not known before the model runs makes a condition neither true nor false: Non
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from bokehbench.model.options import Value
 from bokehbench.model.structure import Shape, TensorEntry
@@ -50,8 +51,7 @@ _FACTS: Final = frozenset(
 _WORDS: Final = {"true": True, "false": False}
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One operator as conditions see it; a tensor that is left out is None.
 
     `constants` are the places of inputs that the delegate sees as constants.
@@ -68,8 +68,7 @@ class _Absent(Exception):
     """The subject is a fact of a tensor or an option that the operator does not have."""
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One condition; `text` is as it was written."""
 
     text: str

@@ -1,7 +1,8 @@
 """What a model consists of, as data: buffers, tensors, operators, subgraphs, signatures."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from bokehbench.model.flatbuffer import Table
 
@@ -13,8 +14,7 @@ class Region(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quantization:
+class Quantization(msgspec.Struct, frozen=True):
     """`scale` and `zero_point` are the first of `count` along `axis`; 1 is per tensor."""
 
     count: int
@@ -23,8 +23,7 @@ class Quantization:
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True):
     """One tensor. `shape` holds -1 where it is dynamic; `buffer` 0 is no constant.
 
     `external` is the identifier of a buffer in another file, 0 for none.
@@ -40,8 +39,7 @@ class Tensor:
     sparse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True):
     """One operator; -1 in `inputs` or `outputs` is an optional tensor that is left out.
 
     `options` and `options_2` are the tables of its attributes, unread; they can be read as
@@ -57,8 +55,7 @@ class Operator:
     calls: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SubGraph:
+class SubGraph(msgspec.Struct, frozen=True):
     """Tensors, and operators in the order in which they run. Ends are tensor indices."""
 
     name: str
@@ -68,8 +65,7 @@ class SubGraph:
     operators: tuple[Operator, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """Names for a subgraph's ends: name and tensor index, in the file's order."""
 
     key: str
@@ -78,8 +74,7 @@ class Signature:
     outputs: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(msgspec.Struct, frozen=True):
     """A whole model. `external` gives the size in bytes of buffers in other files.
 
     `metadata` are names and the buffers that hold what they name.

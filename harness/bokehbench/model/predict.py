@@ -1,7 +1,6 @@
 """A model and a delegate's rules -> which operators it takes, in how many parts, and why not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -32,8 +31,7 @@ DEFAULT_TARGETS: Final = (
 """The engines that `bokehbench engines install` gets, with their delegates."""
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """One operator under the rules. `taken` is whether the delegate gets it in the end.
 
     An operator that the rules would let it have is not taken where it lies in a part that the
@@ -46,8 +44,7 @@ class Judged:
     taken: bool = False
 
 
-@dataclass(frozen=True)
-class Forecast:
+class Forecast(msgspec.Struct, frozen=True):
     """All operators of the graph under the rules of one target."""
 
     target: Target
@@ -105,7 +102,7 @@ def forecast(
         results.append(_taken(graph, yes | maybe, unpackers, target, limit))
     counts = [len(one) for _, one in results]
     numbers_of_parts = {number for number, _ in results}
-    final = tuple(replace(one, taken=one.place in taken) for one in judged)
+    final = tuple(msgspec.structs.replace(one, taken=one.place in taken) for one in judged)
     prediction = Prediction(
         delegate=target.delegate,
         engine=target.engine,
@@ -139,7 +136,7 @@ def _folded(graph: SubGraphEntry, book: RuleBook) -> dict[int, int]:
 
 def _unpacks(book: RuleBook) -> Rule:
     """What the rules say of an operator that only unpacks constants for others."""
-    return replace(
+    return msgspec.structs.replace(
         book.default,
         rule=UNPACKS,
         verdict="delegated",
@@ -181,7 +178,7 @@ def _judge(
         if open_ones:
             if (told.verdict if told else rule.verdict) == "delegated":
                 continue
-            return replace(
+            return msgspec.structs.replace(
                 rule,
                 verdict="unknown",
                 reason=f"{rule.reason}: not known before the model runs ({open_ones[0]})",
@@ -198,18 +195,20 @@ def _with_measured(rule: Rule, told: Measured | None) -> Rule:
     provenance = f"{word}: {told.engine} {told.version} ({told.note})"
     if told.verdict == "unknown":
         counts = f"{told.delegated} of {told.delegated + told.refused} cases taken"
-        return replace(rule, provenance=f"{rule.provenance}; {provenance}: {counts}")
+        return msgspec.structs.replace(
+            rule, provenance=f"{rule.provenance}; {provenance}: {counts}"
+        )
     if told.verdict == "risky":
         reason = f"{rule.reason}; {word}: the engine failed with it"
-        return replace(rule, verdict="risky", reason=reason, provenance=provenance)
+        return msgspec.structs.replace(rule, verdict="risky", reason=reason, provenance=provenance)
     if rule.verdict == told.verdict or (rule.verdict, told.verdict) == ("risky", "delegated"):
-        return replace(rule, provenance=provenance)
+        return msgspec.structs.replace(rule, provenance=provenance)
     reason = f"{rule.reason}; {word}: {told.verdict}"
     if told.verdict == "delegated":
-        return replace(
+        return msgspec.structs.replace(
             rule, verdict="delegated", reason=reason, provenance=provenance, rewrite=None
         )
-    return replace(rule, verdict="refused", reason=reason, provenance=provenance)
+    return msgspec.structs.replace(rule, verdict="refused", reason=reason, provenance=provenance)
 
 
 def _taken(

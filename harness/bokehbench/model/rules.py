@@ -5,9 +5,10 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import msgspec
 
 from bokehbench.model.conditions import Condition, parse
 
@@ -24,8 +25,7 @@ MEASURED: Final = "measured.toml"
 _RANGE: Final = re.compile(r"([a-z]+)((?: (?:<|<=|>|>=|==)\d+(?:\.\d+)*)*)")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A delegate of one version of an engine."""
 
     delegate: str
@@ -38,8 +38,7 @@ class Target:
         return f"{self.delegate} ({self.engine} {self.version})"
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """An engine, and bounds on its version: relation and number."""
 
     engine: str
@@ -53,8 +52,7 @@ class Span:
         )
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """What a delegate does with operators that fit all conditions, and who says so.
 
     `source` is spelled out, `provenance` is `source`, or `measured` with engine and version.
@@ -86,8 +84,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True)
-class RuleBook:
+class RuleBook(msgspec.Struct, frozen=True):
     """All rules of one delegate, in the order in which they are asked.
 
     `folds` are the operators, with types, whose results on constants count as constants;
@@ -103,8 +100,7 @@ class RuleBook:
     digest: str
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """What an engine did with the probe's models of one operator that one rule speaks of.
 
     `failed` counts those that it took, and then could not load, or died of.
@@ -219,21 +215,22 @@ def _compare(version: tuple[int, ...], relation: str, bound: tuple[int, ...]) ->
 
 @functools.cache
 def load_measured(path: Path = FOLDER / MEASURED) -> tuple[Measured, ...]:
-    """What the probe measured; nothing where it was never run."""
+    """What the probe measured; nothing where it was never run.
+
+    `results` is one text, a line for each rule and operator with three counts: hundreds of TOML
+    tables would take longer to parse than a model.
+    """
     if not path.exists():
         return ()
     document = tomllib.loads(path.read_text(encoding="utf-8"))
-    return tuple(
-        Measured(
-            delegate=run["delegate"],
-            engine=run["engine"],
-            version=run["version"],
-            note=run["note"],
-            **{key: row[key] for key in ("rule", "op", "delegated", "refused", "failed")},
-        )
-        for run in document.get("run", ())
-        for row in run["results"]
-    )
+    found = []
+    for run in document.get("run", ()):
+        of = run["delegate"], run["engine"], run["version"]
+        for line in run["results"].splitlines():
+            rule, op, taken, refused, failed = line.split()
+            counts = int(taken), int(refused)
+            found.append(Measured(*of, rule, op, *counts, run["note"], int(failed)))
+    return tuple(found)
 
 
 def measured_of(measured: Iterable[Measured], target: Target) -> dict[tuple[str, str], Measured]:

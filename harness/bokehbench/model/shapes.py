@@ -6,8 +6,9 @@ believed of a tensor that depends on a free input. What can't be inferred is Non
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bokehbench.model.options import Value
 from bokehbench.model.structure import Shape
@@ -34,8 +35,7 @@ def _kinds(text: str) -> dict[str, str]:
 _KIND: Final = _kinds(_OPERATORS)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One operator as inference sees it: shapes and values of inputs, shapes in the file."""
 
     name: str

@@ -80,8 +80,9 @@ class Run:
 def to_toml(runs: Sequence[Run]) -> str:
     """The text of rules/measured.toml."""
     lines = [
-        "# What engines did with models of a single operator, by rule and operator: made by",
-        "# `python -m bokehbench.probe`, not by hand.",
+        "# What engines did with models of a single operator, made by `python -m bokehbench.probe`.",
+        "# A line of results: rule, operator, and how many cases were taken, refused, and taken",
+        "# and then failed.",
     ]
     for run in runs:
         silent = sum(1 for answer in run.answers if answer.delegated is None and not answer.failed)
@@ -94,12 +95,8 @@ def to_toml(runs: Sequence[Run]) -> str:
             f'note = "{run.note}"',
             f"cases = {len(run.answers)}",
             f"not_answered = {silent}",
-            "results = [",
+            "results = '''",
         ]
-        lines += [
-            f'  {{ rule = "{rule}", op = "{op}", delegated = {yes}, refused = {no}, '
-            f"failed = {dead} }},"
-            for rule, op, yes, no, dead in run.rows()
-        ]
-        lines.append("]")
+        lines += [" ".join(map(str, row)) for row in run.rows()]
+        lines.append("'''")
     return "\n".join(lines) + "\n"
