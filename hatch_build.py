@@ -12,9 +12,10 @@ KERNELS = "harness/bokehbench/_kernels"
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Builds `bokehbench/_runners/<target>/runner` for every target in the source tree, where an
-    editable install finds them, and `bokehbench/_kernels/<target>/fidelity.so` for those that
-    Python runs on, and adds those files (git ignores them) to the wheel.
+    """Builds what the wheel holds and git ignores, in the source tree, where an editable install
+    finds it: `bokehbench/_runners/<target>/runner` for every target, beside it
+    `libbokehbench_app.so` for those of Android, and `bokehbench/_kernels/<target>/fidelity.so` for
+    those that Python runs on.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

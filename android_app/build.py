@@ -1,4 +1,4 @@
-"""Build: compile the runner for every platform with zig, the compiler that pip brings."""
+"""Build: compile runner and app for every platform with zig, the compiler that pip brings."""
 
 import hashlib
 import os
@@ -8,16 +8,24 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "runner"
+APP = HERE / "app"
 BIONIC = HERE / "bionic"
 
+PROGRAM = ("main.c", "process.c")
+"""What of the runner's C files makes it a process of its own; the app has all the others."""
+
 MIN_API = 24
-"""Android 7.0: the oldest Android that the Android runners start on."""
+"""Android 7.0: the oldest Android that the Android runners and the app start on."""
+
+APP_LIBRARY = "libbokehbench_app.so"
+"""The app's native part, by the name that its manifest gives (bokehbench.facts.app)."""
 
 JOBS = 2
 """Compilers at a time; each takes about 200 MB."""
@@ -57,7 +65,7 @@ HOSTS = {
 
 # -ffp-contract=off: a fused multiply-add rounds once where the host rounds twice, and output
 # bytes would differ between machines.
-FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIE", "-pie")
+FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
 RELEASE_FLAGS = ("-O2", "-fno-sanitize=all", "-s")
 
 # zig has no C library of Android's: bionic/ declares what the runner calls, stub libraries stand
@@ -65,7 +73,6 @@ RELEASE_FLAGS = ("-O2", "-fno-sanitize=all", "-s")
 ANDROID_FLAGS = (
     *("-D__ANDROID__=1", f"-D__ANDROID_API__={MIN_API}", "-include", str(BIONIC / "libc.h")),
     *("-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-nostdlib"),
-    "-Wl,--dynamic-linker=/system/bin/linker64",
     # Android reads the GNU hash table since API 23; the old one is for what reads nothing newer.
     *("-Wl,--hash-style=both", "-Wl,--no-undefined", "-Wl,-z,now", "-Wl,--eh-frame-hdr"),
     # Pages of 16 KB (devices since Android 15), which 4 KB devices take as well. Without a part
@@ -73,12 +80,26 @@ ANDROID_FLAGS = (
     *("-Wl,-z,max-page-size=16384", "-Wl,-z,common-page-size=16384", "-Wl,-z,norelro"),
 )
 
+EXECUTABLE_FLAGS = ("-Wl,--dynamic-linker=/system/bin/linker64",)
+EXECUTABLE_NEEDS = ("libc.so", "libdl.so")
+
+# One function is for Android to call. -Bsymbolic, and hidden names, let nothing that is loaded
+# later take the place of our own functions.
+APP_FLAGS = (
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-Wl,-Bsymbolic",
+    f"-Wl,-soname,{APP_LIBRARY}",
+)
+APP_NEEDS = (*EXECUTABLE_NEEDS, "libandroid.so", "liblog.so")
+
 STUB_FLAGS = ("-fPIC", "-shared", "-nostdlib", "-ffreestanding", "-fno-builtin", "-O2", "-s")
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """A function of Android's C library: where it is, and since which API level by ABI."""
+    """A function of Android's libraries: where it is, and since which API level by ABI."""
 
     library: str
     name: str
@@ -100,13 +121,16 @@ def sources() -> list[Path]:
     return sorted(SOURCES.glob("*.c"))
 
 
-def build_id(target: Target | None = None) -> str:
+def build_id(target: Target | None = None, *, app: bool = False) -> str:
     """sha256 over the names and contents of all sources, in the order of their names.
 
-    For an Android target those of bionic/ come after the runner's own.
+    After the runner's own come those of the app, if they are asked for, and for an Android target
+    those of bionic/.
     """
     digest = hashlib.sha256()
     paths = sorted([*SOURCES.glob("*.c"), *SOURCES.glob("*.h")])
+    if app:
+        paths += sorted([*APP.glob("*.c"), *APP.glob("*.h")])
     if target is not None and target.abi is not None:
         paths += sorted(path for path in BIONIC.iterdir() if path.is_file())
     for path in paths:
@@ -166,26 +190,70 @@ def build_runner(target: Target, out_path: Path, *, extra_flags: Sequence[str] =
 
     The file appears whole or not at all.
     """
+    with _folder_beside(out_path) as work:
+        _build_runner(target, work, _shared(target, work), out_path, extra_flags)
+
+
+def build_app(target: Target, out_path: Path, *, extra_flags: Sequence[str] = ()) -> None:
+    """Compile the app's native part for an Android `target`, as `build_runner` does the runner."""
+    with _folder_beside(out_path) as work:
+        _build_app(target, work, _shared(target, work), out_path, extra_flags)
+
+
+@contextmanager
+def _folder_beside(out_path: Path) -> Iterator[Path]:
     out_path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=out_path.parent) as name:
-        work = Path(name)
-        arguments = [*FLAGS, *RELEASE_FLAGS, f'-DBOKEHBENCH_BUILD="{build_id(target)}"']
-        arguments += [*target.flags, *map(str, sources()), "-o", str(work / "runner")]
-        if target.abi is None:
-            arguments += ["-ldl"]
-        else:
-            arguments += [*ANDROID_FLAGS, str(BIONIC / "start.c")]
-            arguments += map(str, stub_libraries(target, work))
-        if problem := zig_cc(target, [*arguments, *extra_flags]):
-            raise RuntimeError(
-                f"the runner for {target.name} did not build:\n{problem}{_advice(target, problem)}"
-            )
-        (work / "runner").chmod(0o755)
-        (work / "runner").replace(out_path)
+        yield Path(name)
 
 
-def stub_libraries(target: Target, folder: Path) -> Iterator[Path]:
-    """Make libraries that have the names of Android's and empty functions of symbols.txt.
+def _shared(target: Target, work: Path) -> list[Path]:
+    """All of the runner but its PROGRAM: for Android compiled, once for runner and app."""
+    paths = [path for path in sources() if path.name not in PROGRAM]
+    if target.abi is None:
+        return paths
+    flags = [flag for flag in ANDROID_FLAGS if not flag.startswith("-Wl,")]
+    flags += ["-fPIC", "-fvisibility=hidden", "-r", *map(str, paths)]
+    _compile(target, "the runner", flags, work / "shared.o")
+    return [work / "shared.o"]
+
+
+def _build_runner(
+    target: Target, work: Path, shared: list[Path], out_path: Path, extra_flags: Sequence[str] = ()
+) -> None:
+    program = [SOURCES / name for name in PROGRAM]
+    arguments = ["-fPIE", "-pie", *map(str, [*program, *shared])]
+    if target.abi is None:
+        arguments += ["-ldl"]
+    else:
+        arguments += [*ANDROID_FLAGS, *EXECUTABLE_FLAGS, str(BIONIC / "start.c")]
+        arguments += map(str, stub_libraries(target, work, EXECUTABLE_NEEDS))
+    _compile(target, "the runner", [*arguments, *extra_flags], work / "runner")
+    (work / "runner").chmod(0o755)
+    (work / "runner").replace(out_path)
+
+
+def _build_app(
+    target: Target, work: Path, shared: list[Path], out_path: Path, extra_flags: Sequence[str] = ()
+) -> None:
+    arguments = [*APP_FLAGS, f'-DBOKEHBENCH_APP_BUILD="{build_id(target, app=True)}"']
+    arguments += [*map(str, sorted(APP.glob("*.c"))), *map(str, shared), *ANDROID_FLAGS]
+    arguments += map(str, stub_libraries(target, work, APP_NEEDS))
+    _compile(target, "the app", [*arguments, *extra_flags], work / APP_LIBRARY)
+    (work / APP_LIBRARY).chmod(0o644)
+    (work / APP_LIBRARY).replace(out_path)
+
+
+def _compile(target: Target, what: str, arguments: Sequence[str], out: Path) -> None:
+    flags = [*FLAGS, *RELEASE_FLAGS, f'-DBOKEHBENCH_BUILD="{build_id(target)}"', *target.flags]
+    if problem := zig_cc(target, [*flags, *arguments, "-o", str(out)]):
+        raise RuntimeError(
+            f"{what} for {target.name} did not build:\n{problem}{_advice(target, problem)}"
+        )
+
+
+def stub_libraries(target: Target, folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Make libraries of these names of Android's, with empty functions of symbols.txt.
 
     Raises:
         RuntimeError: a function is newer than MIN_API, or the compiler failed.
@@ -196,13 +264,13 @@ def stub_libraries(target: Target, folder: Path) -> Iterator[Path]:
         if symbol.api[target.abi] > MIN_API:
             raise RuntimeError(
                 f"{BIONIC / 'symbols.txt'}: {symbol.name} came with API level "
-                f"{symbol.api[target.abi]} on {target.abi}; the runner is for {MIN_API} and later"
+                f"{symbol.api[target.abi]} on {target.abi}; this is for {MIN_API} and later"
             )
-    for library in sorted({symbol.library for symbol in symbols}):
+    for library in names:
         source = folder / f"{library}.c"
-        names = [symbol.name for symbol in symbols if symbol.library == library]
+        functions = [symbol.name for symbol in symbols if symbol.library == library]
         source.write_text(
-            "".join(f"void {name}(void);\nvoid {name}(void) {{}}\n" for name in names),
+            "".join(f"void {name}(void);\nvoid {name}(void) {{}}\n" for name in functions),
             encoding="utf-8",
         )
         out = folder / library
@@ -218,35 +286,43 @@ def _advice(target: Target, problem: str) -> str:
     if target.abi is None or not any(word in problem for word in words):
         return ""
     return (
-        "\nIf a name of the C library is missing: declare it in android_app/bionic/libc.h and, "
-        f"if it is a function of API level {MIN_API} or older, add it to "
-        "android_app/bionic/symbols.txt; newer ones can't be used.\n"
+        "\nIf a name of the C library is missing: declare it in android_app/bionic/libc.h (for the "
+        "app alone in libc_app.h or android.h) and, if it is a function of API level "
+        f"{MIN_API} or older, add it to android_app/bionic/symbols.txt; newer ones can't be used.\n"
     )
 
 
 def build_all(folder: Path) -> list[Path]:
-    """Build what is not up to date of `folder/<target>/runner`, for all targets.
+    """Build what is not up to date of `folder/<target>/`: runners, and for Android the app.
 
     Returns:
-        The executables, in the order of TARGETS.
+        The files, in the order of TARGETS.
     """
     with ThreadPoolExecutor(JOBS) as pool:
-        return list(pool.map(lambda target: _build_if_stale(target, folder), TARGETS.values()))
+        built = pool.map(lambda target: _build_if_stale(target, folder), TARGETS.values())
+        return [path for paths in built for path in paths]
 
 
-def _build_if_stale(target: Target, folder: Path) -> Path:
+def _build_if_stale(target: Target, folder: Path) -> list[Path]:
     out = folder / target.name / "runner"
+    made = [out] if target.abi is None else [out, out.with_name(APP_LIBRARY)]
     stamp = out.with_name("stamp")
-    made_by = f"ziglang {metadata.version('ziglang')}, {build_id(target)}, {target}\n"
+    made_by = f"ziglang {metadata.version('ziglang')}, {build_id(target, app=True)}, {target}\n"
     recipe = hashlib.sha256(made_by.encode() + Path(__file__).read_bytes()).hexdigest()
-    if out.is_file() and stamp.is_file() and stamp.read_text() == _stamp(recipe, out):
-        return out
+    there = stamp.is_file() and all(path.is_file() for path in made)
+    if there and stamp.read_text() == _stamp(recipe, made):
+        return made
     stamp.unlink(missing_ok=True)
-    build_runner(target, out)
-    stamp.write_text(_stamp(recipe, out))
-    return out
+    with _folder_beside(out) as work:
+        shared = _shared(target, work)
+        _build_runner(target, work, shared, out)
+        if target.abi is not None:
+            _build_app(target, work, shared, out.with_name(APP_LIBRARY))
+    stamp.write_text(_stamp(recipe, made))
+    return made
 
 
-def _stamp(recipe: str, out: Path) -> str:
+def _stamp(recipe: str, made: Iterable[Path]) -> str:
     """What was built from what: both have to be as they were."""
-    return f"{recipe} {hashlib.sha256(out.read_bytes()).hexdigest()}\n"
+    sums = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in made)
+    return f"{recipe} {sums}\n"

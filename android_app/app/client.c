@@ -9,10 +9,12 @@ static struct {
     int fd;
     bool gone;
     uint64_t until_ns;
-    size_t taken; /* of `text`, by client_line */
+    size_t taken; /* of `received`, by client_line */
     size_t used;
-    char text[MAX_REQUEST + 1];
 } client = {.door = -1, .fd = -1};
+
+/* Apart, so that it takes no room in the file. */
+static char received[MAX_REQUEST + 1];
 
 bool door_open(const char *name) {
     struct sockaddr_un address;
@@ -165,7 +167,7 @@ static ssize_t read_some(void *bytes, size_t length) {
 }
 
 static void drop_taken(void) {
-    memmove(client.text, client.text + client.taken, client.used - client.taken);
+    memmove(received, received + client.taken, client.used - client.taken);
     client.used -= client.taken;
     client.taken = 0;
 }
@@ -175,7 +177,7 @@ bool client_receive(void) {
     if (!client_connected() || client.used == MAX_REQUEST) {
         return client_connected();
     }
-    ssize_t got = read_some(client.text + client.used, MAX_REQUEST - client.used);
+    ssize_t got = read_some(received + client.used, MAX_REQUEST - client.used);
     client.used += got > 0 ? (size_t)got : 0;
     return got >= 0;
 }
@@ -183,9 +185,9 @@ bool client_receive(void) {
 enum line client_line(char **line, size_t *length) {
     drop_taken();
     for (size_t i = 0; i < client.used; i++) {
-        if (client.text[i] == '\n') {
-            client.text[i] = '\0';
-            *line = client.text;
+        if (received[i] == '\n') {
+            received[i] = '\0';
+            *line = received;
             *length = i;
             client.taken = i + 1;
             return LINE_WHOLE;
@@ -198,7 +200,7 @@ size_t client_read(void *bytes, size_t length) {
     size_t buffered = client.used - client.taken;
     if (buffered > 0) {
         size_t size = buffered < length ? buffered : length;
-        memcpy(bytes, client.text + client.taken, size);
+        memcpy(bytes, received + client.taken, size);
         client.taken += size;
         return size;
     }

@@ -3,10 +3,10 @@
  *
  *   threads  pthread_attr_init pthread_attr_setstacksize pthread_create pthread_join
  *            pthread_mutex_lock pthread_mutex_unlock setpriority getpriority nanosleep
- *   sockets  socket bind listen accept4 getsockopt send shutdown poll pipe2
+ *   sockets  socket bind listen accept4 getsockopt send poll pipe2
  *   files    mkdirat
  *   process  getuid
- *   memory   realloc
+ *   memory   realloc memmove
  *   loading  dladdr
  */
 #ifndef BOKEHBENCH_LIBC_APP_H

@@ -59,7 +59,6 @@ int listen(int fd, int waiting);
 int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
 int getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 ssize_t send(int fd, const void *bytes, size_t length, int flags);
-int shutdown(int fd, int how);
 #define AF_UNIX 1
 #define SOCK_STREAM 1
 #define SOCK_CLOEXEC O_CLOEXEC
@@ -67,7 +66,6 @@ int shutdown(int fd, int how);
 #define SOL_SOCKET 1
 #define SO_PEERCRED 17
 #define MSG_NOSIGNAL 0x4000
-#define SHUT_RDWR 2
 
 /* poll.h; numbers: asm-generic/poll.h */
 struct pollfd {
@@ -100,7 +98,8 @@ int nanosleep(const struct timespec *time, struct timespec *left);
 /* signal.h */
 #define SIG_DFL ((sighandler_t)0)
 
-/* stdlib.h */
+/* stdlib.h, string.h */
+void *memmove(void *to, const void *from, size_t length);
 void *realloc(void *memory, size_t size);
 
 /* dlfcn.h */

@@ -1,5 +1,5 @@
 /* The runner as a program: one process, one backend, one trial (docs/protocol.md). */
-#include "os.h"
+#include "process.h"
 #include "runner.h"
 
 int main(int count, char **words) {

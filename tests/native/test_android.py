@@ -1,4 +1,4 @@
-"""The Android runners as files: what Android's linker and old devices ask of an executable."""
+"""Runners and app for Android as files: what Android's linker and old devices ask of them."""
 
 import io
 import itertools
@@ -10,7 +10,18 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from android_app import build
-from android_app.build import BIONIC, MIN_API, SOURCES, TARGETS, Target, bionic_symbols
+from android_app.build import (
+    APP,
+    APP_LIBRARY,
+    BIONIC,
+    MIN_API,
+    SOURCES,
+    TARGETS,
+    Target,
+    bionic_symbols,
+    build_id,
+)
+from bokehbench.facts.app import LIBRARY_FILE
 
 ANDROID = [target for target in TARGETS.values() if target.abi is not None]
 PAGE = 16384
@@ -33,6 +44,18 @@ def elf(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return ELFFile(io.BytesIO(path.read_bytes()))
 
 
+@pytest.fixture(scope="session")
+def app(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp(target.name) / APP_LIBRARY
+    build.build_app(target, path)
+    return ELFFile(io.BytesIO(path.read_bytes()))
+
+
+@pytest.fixture(scope="session", params=["runner", "app"])
+def either(request: pytest.FixtureRequest, elf: Any, app: Any) -> Any:
+    return elf if request.param == "runner" else app
+
+
 def tags(elf: Any) -> list[Any]:
     return list(elf.get_section_by_name(".dynamic").iter_tags())
 
@@ -51,14 +74,41 @@ def test_it_is_a_position_independent_executable_of_its_abi(elf: Any, target: Ta
     assert interpreter.get_interp_name() == "/system/bin/linker64"
 
 
-def test_it_needs_two_libraries_and_no_paths(elf: Any) -> None:
-    needed = [tag.needed for tag in tags(elf) if tag.entry.d_tag == "DT_NEEDED"]
-    assert needed == ["libc.so", "libdl.so"]
-    assert not PATHS & {tag.entry.d_tag for tag in tags(elf)}
+def needed(elf: Any) -> list[str]:
+    return [tag.needed for tag in tags(elf) if tag.entry.d_tag == "DT_NEEDED"]
 
 
-def test_it_is_linked_for_pages_of_16_kilobytes(elf: Any) -> None:
-    loads = segments(elf, "PT_LOAD")
+def test_they_need_few_libraries_and_no_paths(elf: Any, app: Any) -> None:
+    assert needed(elf) == ["libc.so", "libdl.so"]
+    assert needed(app) == ["libc.so", "libdl.so", "libandroid.so", "liblog.so"]
+    assert not PATHS & {tag.entry.d_tag for tag in [*tags(elf), *tags(app)]}
+
+
+def test_the_app_is_a_library_with_one_function_for_android(app: Any, target: Target) -> None:
+    machine = {"arm64-v8a": "EM_AARCH64", "x86_64": "EM_X86_64"}[target.abi or ""]
+    assert (app.header["e_machine"], app.header["e_type"]) == (machine, "ET_DYN")
+    assert not segments(app, "PT_INTERP")
+    assert APP_LIBRARY == LIBRARY_FILE
+    [name] = [tag.soname for tag in tags(app) if tag.entry.d_tag == "DT_SONAME"]
+    assert name == LIBRARY_FILE
+    symbols = app.get_section_by_name(".dynsym").iter_symbols()
+    given = [symbol for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"]
+    assert [symbol.name for symbol in given] == ["ANativeActivity_onCreate"]
+    [flags] = [tag.entry.d_val for tag in tags(app) if tag.entry.d_tag == "DT_FLAGS"]
+    symbolic, bind_now = 0x2, 0x8
+    assert flags == symbolic | bind_now
+
+
+def test_the_app_tells_its_build_and_the_runners(app: Any, target: Target) -> None:
+    data = app.stream.getvalue()
+    assert build_id(target).encode() in data
+    assert build_id(target, app=True).encode() in data
+    assert build_id(target) != build_id(target, app=True)
+    assert len(data) < 200_000
+
+
+def test_they_are_linked_for_pages_of_16_kilobytes(either: Any) -> None:
+    loads = segments(either, "PT_LOAD")
     assert loads
     for load in loads:
         assert load["p_align"] == PAGE
@@ -68,19 +118,22 @@ def test_it_is_linked_for_pages_of_16_kilobytes(elf: Any) -> None:
         assert (before["p_vaddr"] + before["p_memsz"] - 1) // PAGE < after["p_vaddr"] // PAGE
 
 
-def test_nothing_is_writable_and_executable(elf: Any) -> None:
+def test_nothing_is_writable_and_executable(either: Any) -> None:
     executable, writable = 1, 2
-    for segment in [*segments(elf, "PT_LOAD"), *segments(elf, "PT_GNU_STACK")]:
+    for segment in [*segments(either, "PT_LOAD"), *segments(either, "PT_GNU_STACK")]:
         assert not (segment["p_flags"] & executable and segment["p_flags"] & writable)
-    assert len(segments(elf, "PT_GNU_STACK")) == 1
+    assert len(segments(either, "PT_GNU_STACK")) == 1
 
 
-def test_old_linkers_know_all_that_is_in_it(elf: Any) -> None:
-    kinds = {tag.entry.d_tag for tag in tags(elf)}
+def test_old_linkers_know_all_that_is_in_them(either: Any) -> None:
+    kinds = {tag.entry.d_tag for tag in tags(either)}
     assert {"DT_HASH", "DT_GNU_HASH"} <= kinds
     assert not PACKED & kinds
-    assert not segments(elf, "PT_TLS")
-    assert not segments(elf, "PT_GNU_RELRO")
+    assert not segments(either, "PT_TLS")
+    assert not segments(either, "PT_GNU_RELRO")
+
+
+def test_the_runner_binds_everything_at_start(elf: Any) -> None:
     [flags] = [tag.entry.d_val for tag in tags(elf) if tag.entry.d_tag == "DT_FLAGS"]
     [flags_1] = [tag.entry.d_val for tag in tags(elf) if tag.entry.d_tag == "DT_FLAGS_1"]
     bind_now, now, pie = 0x8, 0x1, 0x08000000
@@ -88,22 +141,22 @@ def test_old_linkers_know_all_that_is_in_it(elf: Any) -> None:
     assert flags_1 == now | pie
 
 
-def test_relocations_are_of_the_four_plainest_kinds(elf: Any, target: Target) -> None:
+def test_relocations_are_of_the_four_plainest_kinds(either: Any, target: Target) -> None:
     """ABS64, GLOB_DAT, JUMP_SLOT and RELATIVE: no copies, no thread-locals, no resolvers."""
     plain = {"arm64-v8a": {257, 1025, 1026, 1027}, "x86_64": {1, 6, 7, 8}}[target.abi or ""]
     found = {
         relocation["r_info_type"]
         for name in (".rela.dyn", ".rela.plt")
-        for relocation in elf.get_section_by_name(name).iter_relocations()
+        for relocation in either.get_section_by_name(name).iter_relocations()
     }
     assert found
     assert found <= plain
 
 
-def test_it_has_no_constructors_or_destructors(elf: Any) -> None:
+def test_they_have_no_constructors_or_destructors(either: Any) -> None:
     """start.c tells the C library so."""
-    assert not ARRAYS & {tag.entry.d_tag for tag in tags(elf)}
-    names = {section.name for section in elf.iter_sections()}
+    assert not ARRAYS & {tag.entry.d_tag for tag in tags(either)}
+    names = {section.name for section in either.iter_sections()}
     assert not {".init_array", ".fini_array", ".preinit_array", ".init", ".fini"} & names
 
 
@@ -113,14 +166,21 @@ def undefined(elf: Any) -> set[str]:
 
 
 def test_every_undefined_symbol_is_public_since_the_oldest_api_level(
-    elf: Any, target: Target
+    elf: Any, app: Any, target: Target
 ) -> None:
     known = {symbol.name: symbol for symbol in bionic_symbols()}
-    names = undefined(elf)
-    assert {"__libc_init", "dlopen", "openat", "snprintf"} <= names
-    assert names <= known.keys()
-    assert all(known[name].api[target.abi or ""] <= MIN_API for name in names)
-    assert all(known[name].library in ("libc.so", "libdl.so") for name in names)
+    assert {"__libc_init", "dlopen", "openat", "snprintf"} <= undefined(elf)
+    assert {"AInputQueue_finishEvent", "__android_log_write", "dlopen"} <= undefined(app)
+    for file in (elf, app):
+        names = undefined(file)
+        assert names <= known.keys()
+        assert all(known[name].api[target.abi or ""] <= MIN_API for name in names)
+        assert {known[name].library for name in names} == set(needed(file))
+
+
+def test_nothing_in_the_app_ends_its_process(app: Any) -> None:
+    """Android ends an app, and past a trial's deadline the kernel does."""
+    assert not {"exit", "_exit", "abort", "kill", "raise", "quick_exit"} & undefined(app)
 
 
 def test_it_gives_nothing_to_the_libraries_that_it_loads(elf: Any) -> None:
@@ -129,24 +189,31 @@ def test_it_gives_nothing_to_the_libraries_that_it_loads(elf: Any) -> None:
     assert not [symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"]
 
 
-def declared() -> set[str]:
-    """The functions that bionic/libc.h declares."""
-    text = re.sub(r"/\*.*?\*/", "", (BIONIC / "libc.h").read_text(encoding="utf-8"), flags=re.S)
-    return set(re.findall(r"^\w[\w ]*[ *](\w+)\([^()]*\)\s*(?:__attribute__.*)?;", text, re.M))
+def declared(name: str) -> set[str]:
+    """The functions that a header of bionic/ declares."""
+    text = re.sub(r"/\*.*?\*/", "", (BIONIC / name).read_text(encoding="utf-8"), flags=re.S)
+    pattern = r"^\w[\w ]*[ *](\w+)\([^()]*(?:\([^()]*\)[^()]*)*\)\s*(?:__attribute__.*)?;"
+    return {found for found in re.findall(pattern, text, re.M) if found != "_Static_assert"}
+
+
+def listed(path: Path) -> set[str]:
+    """The functions in the comment that a header begins with."""
+    text = path.read_text(encoding="utf-8")
+    rows = re.findall(r"^ \*   (?:\w+ +| {3,})(\w[\w ]*)$", text[: text.index("*/")], re.M)
+    return {word for row in rows for word in row.split()}
 
 
 def test_declarations_and_symbols_are_one_list() -> None:
-    # Not declared: what start.c calls, and what the compiler may call unasked.
-    unasked = {"__libc_init", "memmove"}
-    assert declared() == {symbol.name for symbol in bionic_symbols()} - unasked
+    headers = [declared(name) for name in ("libc.h", "libc_app.h", "android.h")]
+    # Called by start.c, and given to Android to call.
+    names = set().union(*headers, {"__libc_init"}) - {"ANativeActivity_onCreate"}
+    assert names == {symbol.name for symbol in bionic_symbols()}
+    assert sum(map(len, headers)) == len(names)
 
 
-def test_the_list_of_libc_h_is_that_of_bionic() -> None:
-    text = (SOURCES / "libc.h").read_text(encoding="utf-8")
-    comment = text[: text.index("*/")]
-    rows = re.findall(r"^ \*   (?:\w+ +| {3,})(\w[\w ]*)$", comment, re.M)
-    listed = {word for row in rows for word in row.split()}
-    assert listed == declared() - {"__errno"}
+def test_the_lists_of_both_libc_headers_are_those_of_bionic() -> None:
+    assert listed(SOURCES / "libc.h") == declared("libc.h") - {"__errno"}
+    assert listed(APP / "libc_app.h") == declared("libc_app.h")
 
 
 def test_a_missing_declaration_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

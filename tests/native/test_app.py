@@ -501,8 +501,8 @@ def test_random_lines_do_no_harm(app: StandIn) -> None:
     """Under the sanitizers: lines made of pieces of requests, cut and mixed."""
     dice = random.Random(5)
     pieces = [b'{"request":', b'"ping"', b'"push"', b'"path":', b'"a"', b",", b"[", b"]", b"}",
-              b"{", b'"size_bytes":', b"5", b"\\u12", b'"', b"\xff", b":", b"0", b'"libraries":', b" ",
-              b'"\\ud83d\\ude00"', b'"sha256":', b'"' + b"0" * 64 + b'"']  # fmt: skip
+              b"{", b'"size_bytes":', b"5", b"\\u12", b'"', b"\xff", b":", b"0", b'"libraries":',
+              b" ", b'"\\ud83d\\ude00"', b'"sha256":', b'"' + b"0" * 64 + b'"']  # fmt: skip
     for _ in range(200):
         with closing(AppClient(connect(app.socket_name))) as client:
             client.send(b"".join(dice.choices(pieces, k=dice.randrange(1, 20))) + b"\n")

@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from android_app.build import TARGETS, Target, build_id
 from android_app.build_fidelity import host_targets
+from bokehbench.facts.app import LIBRARY_FILE
 from bokehbench.fidelity.protocols import PROTOCOL_NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def runners(wheel: Path) -> dict[str, bytes]:
         return {
             name.split("/")[-2]: archive.read(name)
             for name in archive.namelist()
-            if "/_runners/" in name
+            if "/_runners/" in name and name.endswith("/runner")
         }
 
 
@@ -47,12 +48,17 @@ def test_runners_profiles_and_types_are_inside_and_nothing_else(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         members = archive.infolist()
-    runners = [info for info in members if "/_runners/" in info.filename]
-    for info in runners:
-        assert (info.external_attr >> 16) & 0o111, f"{info.filename} can't be executed"
-    assert {info.filename for info in runners} == {
-        f"bokehbench/_runners/{target}/runner" for target in TARGETS
+    native = [info for info in members if "/_runners/" in info.filename]
+    for info in native:
+        if info.filename.endswith("/runner"):
+            assert (info.external_attr >> 16) & 0o111, f"{info.filename} can't be executed"
+    runners = {f"bokehbench/_runners/{target}/runner" for target in TARGETS}
+    apps = {
+        f"bokehbench/_runners/{target.name}/{LIBRARY_FILE}"
+        for target in TARGETS.values()
+        if target.abi
     }
+    assert {info.filename for info in native} == runners | apps
     assert "bokehbench/_device_profiles/generic-linux.toml" in names
     assert "bokehbench/engines/catalog.toml" in names
     assert "bokehbench/py.typed" in names

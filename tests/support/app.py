@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from android_app.build import HERE, host_target, sources, zig_cc
+from android_app.build import APP, PROGRAM, host_target, sources, zig_cc
 
-APP = HERE / "app"
 SECONDS = 30.0
 _numbers = itertools.count()
 
@@ -26,7 +25,7 @@ def build_standin(out: Path, *, sanitize: bool = False) -> Path:
         RuntimeError: the compiler failed; its words.
     """
     files = [*sorted(APP.glob("*.c")), APP / "tests" / "standin.c"]
-    files += [path for path in sources() if path.name != "main.c"]
+    files += [path for path in sources() if path.name not in PROGRAM]
     flags = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
     flags += ["-D_GNU_SOURCE", '-DBOKEHBENCH_BUILD="runner"', '-DBOKEHBENCH_APP_BUILD="app"']
     arguments = [*flags, *map(str, files), "-o", str(out), "-ldl", "-lpthread"]

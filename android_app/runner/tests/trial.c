@@ -4,7 +4,7 @@
 
 #include "../events.h"
 #include "../files.h"
-#include "../os.h"
+#include "../process.h"
 #include "../runner.h"
 #include "../sha256.h"
 #include "check.h"
