@@ -188,6 +188,28 @@ def test_enlarging_some_channels_at_a_time(
     told(f"enlarging in {groups}", float(np.abs(np.asarray(ours(x)) - changed).max()), 1e-4)
 
 
+@pytest.mark.parametrize(("limit", "groups"), [(1 << 26, 1), (6 * 10 * 16 // 2, 4)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_widening_some_channels_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, limit: int, groups: int, stride: int, told: Told
+) -> None:
+    from bokehbench.zoo import friendly, mobilevit
+
+    monkeypatch.setattr(friendly, "LARGE", limit)
+    assert friendly.groups_of(6 * 10 * 16, 16) == groups
+    x = numbers(1, 6, 10, 8)
+    plain, ours = (mobilevit.Widen(8, stride, friendly=one) for one in (False, True))
+    plain.build(x.shape)
+    ours.build(x.shape)
+    weights = [np.abs(numbers(*one.shape)) + 0.1 for one in plain.get_weights()]
+    plain.set_weights(weights)
+    ours.set_weights(weights)
+    expected = np.asarray(plain(x))
+    assert expected.std() > 0.1
+    difference = np.abs(np.asarray(ours(x)) - expected).max() / expected.std()
+    told(f"widening in {groups}, stride {stride}", float(difference), 1e-4)
+
+
 def test_a_pixel_without_deviation_stays_finite() -> None:
     from bokehbench.zoo import friendly
 

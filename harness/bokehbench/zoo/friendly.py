@@ -12,8 +12,8 @@ What is rewritten and why (the rules of `bokehbench lint` name the sources):
 - SPLIT has run out of resources on Mali: `halves` slices.
 - Patches in the batch's place end in "Batch size mismatch": `attend_separably` keeps the
   pixels of a patch in channels.
-- A tensor of 2^26 elements or more is larger than what many phones allow: `enlarge_convolve`
-  doubles the size for some channels at a time.
+- A tensor of 2^26 elements or more is larger than what many phones allow: `enlarge_convolve` and
+  `expand_depthwise` make such maps for some channels at a time.
 
 All take and give (1, height, width, channels); tokens are (1, 1, tokens, channels).
 """
@@ -155,3 +155,29 @@ def enlarge_convolve(x: Any, kernel: Any, bias: Any) -> Any:
         )
         total = part if total is None else total + part
     return total + bias
+
+
+def expand_depthwise(
+    x: Any, kernel: Any, scale: Any, shift: Any, depthwise: Any, stride: int
+) -> Any:
+    """A 1x1 convolution to more channels, swish, and a depthwise one, for some of them at a time.
+
+    Args:
+        x: (1, height, width, channels).
+        kernel: (1, 1, channels, wide).
+        scale: (wide,), of the batch norm between convolution and swish.
+        shift: (wide,), of the same.
+        depthwise: (3, 3, wide, 1).
+        stride: of the depthwise convolution.
+    """
+    _, height, width, channels = x.shape
+    wide = kernel.shape[-1]
+    each = wide // groups_of(height * width * wide, wide)
+    parts = []
+    for start in range(0, wide, each):
+        some = ops.slice(kernel, (0, 0, 0, start), (1, 1, channels, each))
+        y = tf.nn.conv2d(x, some * scale[start : start + each], 1, "SAME")
+        y = ops.silu(y + shift[start : start + each])
+        some = ops.slice(depthwise, (0, 0, start, 0), (3, 3, each, 1))
+        parts.append(tf.nn.depthwise_conv2d(y, some, (1, stride, stride, 1), "SAME"))
+    return concatenate(parts)

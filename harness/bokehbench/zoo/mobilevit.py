@@ -28,9 +28,9 @@ def convolve(x: Any, channels: int, kernel: int, stride: int = 1, *, swish: bool
     return _finish(x, swish)
 
 
-def convolve_depthwise(x: Any, stride: int = 1) -> Any:
+def convolve_depthwise(x: Any) -> Any:
     """3x3 convolution of each channel by itself, batch norm and swish."""
-    x = keras.layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)(x)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
     return _finish(x, True)
 
 
@@ -39,10 +39,45 @@ def _finish(x: Any, swish: bool) -> Any:
     return keras.layers.Activation("silu")(x) if swish else x
 
 
-def inverted_residual(x: Any, channels: int, stride: int) -> Any:
+class Widen(keras.layers.Layer):
+    """To EXPANSION times the channels by a 1x1 convolution, then a 3x3 one of each by itself.
+
+    Batch norm and swish follow on both.
+    """
+
+    def __init__(self, channels: int, stride: int, *, friendly: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.stride, self.friendly = stride, friendly
+        self.expand = keras.layers.Conv2D(EXPANSION * channels, 1, use_bias=False)
+        self.expand_norm = keras.layers.BatchNormalization(epsilon=EPSILON)
+        self.depthwise = keras.layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)
+        self.depthwise_norm = keras.layers.BatchNormalization(epsilon=EPSILON)
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """The weights of the four layers."""
+        wide = (*shape[:-1], self.expand.filters)
+        self.expand.build(shape)
+        self.expand_norm.build(wide)
+        self.depthwise.build(wide)
+        self.depthwise_norm.build(wide)
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        """(N, H, W, C) -> (N, H / stride, W / stride, EXPANSION C)."""
+        if self.friendly and not training:
+            norm = self.expand_norm
+            scale = norm.gamma * ops.rsqrt(norm.moving_variance + norm.epsilon)
+            shift = norm.beta - norm.moving_mean * scale
+            kernels = (self.expand.kernel, scale, shift, self.depthwise.kernel)
+            x = friendly.expand_depthwise(x, *kernels, self.stride)
+        else:
+            x = self.expand_norm(self.expand(x), training=training)
+            x = self.depthwise(ops.silu(x))
+        return ops.silu(self.depthwise_norm(x, training=training))
+
+
+def inverted_residual(x: Any, channels: int, stride: int, is_friendly: bool) -> Any:
     """MobileNetV2's block: wider, depthwise, narrower; added to its input where shapes agree."""
-    y = convolve(x, EXPANSION * x.shape[-1], 1)
-    y = convolve_depthwise(y, stride)
+    y = Widen(x.shape[-1], stride, friendly=is_friendly)(x)
     y = convolve(y, channels, 1, swish=False)
     return keras.layers.Add()([x, y]) if stride == 1 and x.shape == y.shape else y
 
@@ -121,12 +156,12 @@ def mobilevit_v2(image: Any, multiplier: float, is_friendly: bool) -> list[Any]:
         return int(channels * multiplier)
 
     x = convolve(image, min(64, max(16, wide(32))), 3, 2)
-    x = inverted_residual(x, wide(64), 1)
-    x = inverted_residual(x, wide(128), 2)
-    x = inverted_residual(x, wide(128), 1)
+    x = inverted_residual(x, wide(64), 1, is_friendly)
+    x = inverted_residual(x, wide(128), 2, is_friendly)
+    x = inverted_residual(x, wide(128), 1, is_friendly)
     maps = [x]
     for channels, width, layers in STAGES:
-        x = inverted_residual(x, wide(channels), 2)
+        x = inverted_residual(x, wide(channels), 2, is_friendly)
         x = mobilevit_block(x, wide(width), layers, is_friendly)
         maps.append(x)
     return maps
