@@ -6,6 +6,7 @@ docs/app-protocol.md. The network namespace is the device's too, so its adbd fin
 
 import hashlib
 import json
+import platform
 import shutil
 import socket
 import subprocess
@@ -271,7 +272,7 @@ def run_trial(app: StandInApp, client: socket.socket, asked: dict[str, Any]) -> 
 
 def runner_of(app: StandInApp, asked: dict[str, Any]) -> subprocess.CompletedProcess[bytes]:
     """This machine's runner with the words that the app was sent."""
-    engine = find_engine("litert", "linux", "x86_64", gpu=False, root=app.data)
+    engine = find_engine("litert", "linux", platform.machine(), gpu=False, root=app.data)
     replaced = {
         "engine_library": str(engine.library),
         "engine_folder": str(engine.library.parent),
@@ -281,7 +282,7 @@ def runner_of(app: StandInApp, asked: dict[str, Any]) -> subprocess.CompletedPro
         key, mark, value = word.partition("=")
         value = replaced.get(key, value).replace("/data/local/tmp", str(app.device.tmp))
         words.append(f"{key}{mark}{value}" if mark else word)
-    _, program = bundled_runner("linux", "x86_64")
+    _, program = bundled_runner("linux", platform.machine())
     with open(app.data / "log", "wb") as log:
         return subprocess.run(
             [str(program), *words], stdout=subprocess.PIPE, stderr=log, check=False, timeout=60

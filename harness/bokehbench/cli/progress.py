@@ -42,12 +42,15 @@ class Screen:
         return ScreenObserver(self, prefix, self._bars)
 
     def warn(self, text: str) -> None:
+        """A line that says that it warns."""
+        self.tell(f"warning: {text}")
+
+    def tell(self, text: str) -> None:
         """One line, above the bars where there are any."""
         if self._bars is None:
-            note(f"warning: {text}")
+            note(text)
         else:
-            line = f"warning: {clean(text)}"
-            self._bars.console.print(line, markup=False, highlight=False)
+            self._bars.console.print(clean(text), markup=False, highlight=False)
 
 
 def _bars() -> "Progress":
@@ -126,6 +129,10 @@ class ScreenObserver(Observer):
         self._advance("images")
         if score.failure is not None:
             self.warn(f"image {score.name}: {score.failure}")
+
+    def tell(self, text: str) -> None:
+        """As `warn`, of what is as it should be."""
+        self._screen.tell(f"{self._prefix}{text}")
 
     def warn(self, text: str) -> None:
         """A line that names the device where there are several."""

@@ -21,5 +21,8 @@ class Observer:
     def image_scored(self, score: ImageScore) -> None:
         """An image was compared with its reference, or could not be."""
 
+    def tell(self, text: str) -> None:
+        """Something goes on that the user may have to look at."""
+
     def warn(self, text: str) -> None:
         """Something that the user should know and that does not end the run."""

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -18,18 +18,8 @@ from bokehbench.facts import (
     Trial,
     TrialSpec,
 )
-from bokehbench.phone.app_launcher import run_app_images, run_app_timed
 from bokehbench.phone.conditions import observe, settle
-from bokehbench.phone.launcher import (
-    Bench,
-    OnOutput,
-    Stop,
-    failed_trial,
-    run_images,
-    run_timed,
-    utc_now,
-)
-from bokehbench.phone.launcher_tool import run_tool_images, run_tool_timed
+from bokehbench.phone.launcher import Bench, Stop, failed_trial, utc_now
 from bokehbench.phone.restore import Changes, watch
 from bokehbench.phone.transport import Deadline
 from bokehbench.schedule import PlannedRecord, is_lost, is_void, next_trial, trials_left
@@ -41,10 +31,9 @@ from bokehbench.session.observer import Observer
 from bokehbench.session.place import REFERENCE, Benches, place_all
 from bokehbench.session.request import ModelInput, Prepared
 from bokehbench.session.signals import no_interrupts, terminate_as_interrupt
+from bokehbench.session.starting import images_by, timed_by
 
 ANSWER_SECONDS = 5.0
-
-Loaded = Mapping[int, Sequence[bytes | memoryview]]
 
 
 @dataclass(frozen=True)
@@ -118,20 +107,6 @@ def _label(spec: TrialSpec, model: ModelInput) -> str:
     return f"{name} for {spec.max_seconds:.0f} s" if spec.purpose == "sustained" else "reference"
 
 
-def _timed_by(bench: Bench) -> Callable[[Bench, TrialSpec], Trial]:
-    """What makes timed processes: the app, one of Google's tools, or our runner."""
-    if bench.app is not None:
-        return run_app_timed
-    return run_timed if bench.tool is None else run_tool_timed
-
-
-def _images_by(bench: Bench) -> Callable[[Bench, TrialSpec, Loaded, OnOutput], Trial]:
-    """What makes processes over images."""
-    if bench.app is not None:
-        return run_app_images
-    return run_images if bench.tool is None else run_tool_images
-
-
 class _Run:
     """The state of one run while it goes on."""
 
@@ -159,7 +134,7 @@ class _Run:
     def place(self) -> None:
         """Put the runner, the engines and the models on the device, by content."""
         self.benches = place_all(
-            self.prepared, self.journal.put_blob, self.stop, self.observer.warn
+            self.prepared, self.journal.put_blob, self.stop, self.observer.tell
         )
 
     def settle(self) -> None:
@@ -258,7 +233,7 @@ class _Run:
             self._settle()
         started = utc_now()
         try:
-            trial = _timed_by(bench)(bench, spec)
+            trial = timed_by(bench)(bench, spec)
         except DeviceError as error:
             trial = failed_trial(spec, error, started)
         self.ledger.enter_trial(record, trial)
@@ -279,7 +254,7 @@ class _Run:
         if loaded:
             runs = self._bench(record)
             try:
-                trial = _images_by(runs)(
+                trial = images_by(runs)(
                     runs,
                     spec,
                     loaded,
