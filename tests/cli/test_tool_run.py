@@ -9,6 +9,7 @@ import pytest
 
 from tests.phone.test_tool import LOG, ONE, RESULT
 from tests.rig import TestDevice, require_rig
+from tests.support.carried_python import ON_DEVICE, carry_python
 from tests.support.command import Command, Ended
 from tests.support.standin_tool import LITERT_FLAGS, capture, write_standin
 
@@ -63,6 +64,23 @@ def test_the_real_tool_end_to_end(bokehbench: Command, model: Path, real_tool: P
     # Nothing of it is ranked: nobody saw the runs.
     assert record["status"] == "provisional"
     assert "aggregates_only" in record["reasons"]
+
+
+def test_the_real_tool_behind_adb(
+    bokehbench: Command, phone: TestDevice, model: Path, tmp_path: Path
+) -> None:
+    carry_python(phone.tmp / "python")
+    tool = tmp_path / "benchmark_litert_model"
+    tool.write_text(ON_DEVICE)
+    words = ("--device", f"tcp:{phone.address}", *with_tool(tool), "--backend", "xnnpack")
+    ended = bokehbench("run", model, *words, "--quick", "--json", "-")
+    assert ended.code == 0, ended.err
+    [record] = records(ended)
+    assert record["launch"] == "shell"
+    [trial] = record["trials"]
+    assert (trial["status"], trial["aggregate"]["count"]) == ("ok", 64)
+    assert trial["report"]["name"] == "xnnpack"
+    assert record["latency"]["median_ms"] > 0
 
 
 def test_the_table_says_that_samples_are_missing(
