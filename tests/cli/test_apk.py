@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bokehbench.facts.app import LIBRARY_FILE
+from bokehbench.apk import bundled_app_library
+from bokehbench.facts.app import ABIS, LIBRARY_FILE
 from tests.support.apk import write_library
 from tests.support.command import Command
 
@@ -42,6 +43,20 @@ def test_an_apk_is_built_told_and_checked(bokehbench: Command, words: list[str])
     assert bokehbench("apk", "key", "--json", "-").json()["cert_sha256"] == told["cert_sha256"]
     key = bokehbench.home / "data" / "bokehbench" / "apk-signing-key.pem"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("abi", ABIS)
+def test_the_app_that_is_shipped_goes_in(bokehbench: Command, abi: str) -> None:
+    engine = write_library(bokehbench.home / "libengine.so", abi)
+    built = bokehbench("apk", "build", "--abi", abi, "--engine-files", engine, "--json", "-")
+    assert built.code == 0, built.err
+    assert built.err == ""
+    shipped = bundled_app_library(abi)
+    assert built.json()["libraries"][0] == {
+        "name": LIBRARY_FILE,
+        "sha256": hashlib.sha256(shipped.read_bytes()).hexdigest(),
+        "align_bytes": 16384,
+    }
 
 
 def test_an_altered_apk_is_refused(bokehbench: Command, words: list[str]) -> None:

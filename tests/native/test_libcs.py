@@ -279,3 +279,4 @@ def test_cmake_builds_the_same_runner_with_this_machines_compiler(tmp_path: Path
     facts = read_elf(app, app.name)
     assert facts.is_library
     assert facts.functions == {"ANativeActivity_onCreate"}
+    assert build_id(app=True).encode() in app.read_bytes()
