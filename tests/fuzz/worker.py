@@ -21,11 +21,17 @@ from bokehbench.errors import ModelError, UsageError
 from bokehbench.facts import canonical_json
 from bokehbench.model import read_model
 from bokehbench.model.describe import read_structure
+from bokehbench.model.predict import DEFAULT_TARGETS, forecast
+from bokehbench.model.rules import Target
+from bokehbench.model.structure import TIMING_SIDE
 from tests.fuzz.mutate import mutant, specimens
 
 CPU_SECONDS = 1.0
 MEMORY_BYTES = 200 << 20
 """What one file may cost; memory is that of the whole process, with interpreter and mutator."""
+
+TARGETS = (*DEFAULT_TARGETS, Target("xnnpack", "tflite", "2.9.0"))
+"""What is forecast: all delegates, and an engine that was measured to be unlike the others."""
 
 END_SECONDS = 10.0
 ADDRESS_BYTES = 2 << 30
@@ -49,9 +55,10 @@ class Tally:
 
 
 def examine(path: Path, data: bytes, number: int, tally: Tally) -> bool:
-    """Reads one file as `run` and `inspect` do; whether it was accepted.
+    """Reads one file as `run`, `inspect` and `lint` do; whether it was accepted.
 
-    Anything but facts or a ModelError of one line that names the file is a finding.
+    Anything but facts or a ModelError of one line that names the file is a finding; so is a
+    forecast that counts more operators than there are.
     """
     path.write_bytes(data)
     started = time.process_time()
@@ -60,6 +67,12 @@ def examine(path: Path, data: bytes, number: int, tally: Tally) -> bool:
         canonical_json(read_model(path))
         accepted = True
         canonical_json(read_structure(path))
+        structure = read_structure(path, free=(TIMING_SIDE, TIMING_SIDE))
+        for target in TARGETS:
+            told = forecast(structure, target).prediction
+            canonical_json(told)
+            if not 0 <= told.delegated_low <= told.delegated_high <= told.total_nodes:
+                tally.findings.append((number, "forecast", f"{target.title}: {told}"))
     except (ModelError, UsageError) as error:
         words = str(error)
         if accepted or not words.startswith(f"{path}: ") or not words.isprintable():

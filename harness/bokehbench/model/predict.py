@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from bokehbench.facts.prediction import Outcome, Prediction
-from bokehbench.model.conditions import Asked
+from bokehbench.model.conditions import Asked, Condition
 from bokehbench.model.partition import largest, partitions, with_effects
 from bokehbench.model.rules import (
     EVERY_RULE,
@@ -84,13 +84,12 @@ def forecast(
         limit = None
     folded = _folded(graph, book)
     unpackers = set(folded.values())
+    asked = {name: _rules_of(name, book, target, known) for name in {op.name for op in graph.ops}}
     judged = [
         Judged(
             place,
             op.name,
-            _unpacks(book)
-            if place in unpackers
-            else _judge(graph, op, book, target, known, folded),
+            _unpacks(book) if place in unpackers else _judge(graph, op, asked[op.name], folded),
         )
         for place, op in enumerate(graph.ops)
     ]
@@ -144,14 +143,43 @@ def _unpacks(book: RuleBook) -> Rule:
     )
 
 
+class _Candidate(msgspec.Struct, frozen=True):
+    """A rule about an operator's name: what it asks, and what follows where all of it holds.
+
+    `certain` says that what follows is that the delegate takes the operator.
+    """
+
+    conditions: tuple[Condition, ...]
+    rule: Rule
+    answer: Rule
+    certain: bool
+
+
+def _rules_of(
+    name: str, book: RuleBook, target: Target, known: Mapping[tuple[str, str], Measured]
+) -> list[_Candidate]:
+    """The rules that are about operators of a name on this engine, in their order."""
+    found = []
+    for rule in (*book.rules, book.default):
+        if not rule.speaks_of(name) or (
+            rule.spans and not any(span.holds(target) for span in rule.spans)
+        ):
+            continue
+        told = known.get((rule.rule, name))
+        if told is None and rule.verdict == "unknown":
+            told = known.get((EVERY_RULE, name))
+        certain = (told.verdict if told else rule.verdict) == "delegated"
+        found.append(_Candidate(rule.conditions, rule, _with_measured(rule, told), certain))
+    return found
+
+
 def _judge(
     graph: SubGraphEntry,
     op: OpEntry,
-    book: RuleBook,
-    target: Target,
-    known: Mapping[tuple[str, str], Measured],
+    candidates: Sequence[_Candidate],
     folded: Mapping[int, int],
 ) -> Rule:
+    """The answer of the first rule that fits; the last one, the book's default, always does."""
     asked = Asked(
         version=op.version,
         inputs=tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs),
@@ -163,28 +191,24 @@ def _judge(
         ),
         options=op.options,
     )
-    for rule in (*book.rules, book.default):
-        if not rule.speaks_of(op.name) or (
-            rule.spans and not any(span.holds(target) for span in rule.spans)
-        ):
-            continue
-        answers = [(condition, condition.holds(asked)) for condition in rule.conditions]
-        if any(answer is False for _, answer in answers):
-            continue
-        told = known.get((rule.rule, op.name))
-        if told is None and rule.verdict == "unknown":
-            told = known.get((EVERY_RULE, op.name))
-        open_ones = [condition.text for condition, answer in answers if answer is None]
-        if open_ones:
-            if (told.verdict if told else rule.verdict) == "delegated":
-                continue
-            return msgspec.structs.replace(
-                rule,
-                verdict="unknown",
-                reason=f"{rule.reason}: not known before the model runs ({open_ones[0]})",
-            )
-        return _with_measured(rule, told)
-    return book.default
+    for one in candidates:
+        still_open = None
+        for condition in one.conditions:
+            holds = condition.holds(asked)
+            if holds is False:
+                break
+            if holds is None and still_open is None:
+                still_open = condition.text
+        else:
+            if still_open is None:
+                return one.answer
+            if not one.certain:
+                return msgspec.structs.replace(
+                    one.rule,
+                    verdict="unknown",
+                    reason=f"{one.rule.reason}: not known before the model runs ({still_open})",
+                )
+    return candidates[-1].answer
 
 
 def _with_measured(rule: Rule, told: Measured | None) -> Rule:

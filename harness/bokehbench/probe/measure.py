@@ -80,7 +80,7 @@ class Run:
 def to_toml(runs: Sequence[Run]) -> str:
     """The text of rules/measured.toml."""
     lines = [
-        "# What engines did with models of a single operator, made by `python -m bokehbench.probe`.",
+        "# What engines did with models of one operator, made by `python -m bokehbench.probe`.",
         "# A line of results: rule, operator, and how many cases were taken, refused, and taken",
         "# and then failed.",
     ]
