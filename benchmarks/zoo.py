@@ -6,8 +6,9 @@
 Each model is exported with random weights in a process of its own, run once in another, read, and
 held against the rules for the GPU delegate of 2022 and of today. Memory is the largest resident
 size of either process, which is limited to 12 GiB for the export and to 16 GiB for the run. A
-size at which that does not suffice is told, and the next one tried. Ends with 1 when a file is not
-within 3 % of the size that the report prints, or a model fails at the first side.
+size at which that does not suffice is told, and the next one tried. Ends with 1 when a file in its
+original form is not within 3 % of the size that the report prints, or a model fails at the first
+side.
 """
 
 import argparse
@@ -90,7 +91,8 @@ def main() -> int:
                         continue
                     print(row(entry, form, side, made), flush=True)
                     low, high = bounds_mib(entry)
-                    if not low <= made.structure.size_bytes / MIB <= high:
+                    # Friendly, Sensebrain holds positions of every patch instead of 24 x 24.
+                    if form == "original" and not low <= made.structure.size_bytes / MIB <= high:
                         missed.append(f"{entry.name} {form} at {side}: not {low:g} to {high:g} MiB")
                     if words.keep:
                         shutil.move(path, words.keep / path.name)
