@@ -115,6 +115,12 @@ def test_what_a_delegate_tells_of_its_inside_counts_once() -> None:
     assert not any("does not tell" in note for note in report.notes)
 
 
+def test_a_delegate_without_a_name_is_what_ran() -> None:
+    log = log_of(CPU, ("DELEGATE", 6.0, 1, "[a]:5"))
+    assert log.backend == "gpu"
+    assert places(op_report(record_of(), {0: log}))["DELEGATE"] == "gpu"
+
+
 def test_inside_of_one_of_two_delegates_nobody_knows_which() -> None:
     inside = [("Softmax", 0.5, 1, "Softmax:0")]
     report = op_report(

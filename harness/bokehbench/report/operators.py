@@ -166,11 +166,17 @@ def _where(op: OpTime, log: ParsedLog) -> str | None:
     """The backend that ran a row of a profile."""
     if op.graph == _INSIDE:
         rows = log.profile.ops if log.profile else ()
-        delegates = {backend_of(row.type) for row in rows if _stands_for_many(row)}
+        delegates = {_delegate_of(row, log) for row in rows if _stands_for_many(row)}
         return delegates.pop() if len(delegates) == 1 else None
-    if _stands_for_many(op):
-        return "npu" if op.type == "DISPATCH_OP" else backend_of(op.type)
-    return "cpu"
+    return _delegate_of(op, log) if _stands_for_many(op) else "cpu"
+
+
+def _delegate_of(op: OpTime, log: ParsedLog) -> str | None:
+    """The backend of a delegate's node."""
+    if op.type == "DISPATCH_OP":
+        return "npu"
+    # Builds of 2019 do not name the delegate here.
+    return log.backend if op.type == "DELEGATE" else backend_of(op.type)
 
 
 def _stands_for_many(op: OpTime | Operator) -> bool:

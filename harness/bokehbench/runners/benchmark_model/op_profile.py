@@ -1,4 +1,4 @@
-"""Rows of op profiles (tab separated or CSV) -> time of each operator and of each type.
+"""Rows of op profiles (by tabs, spaces or CSV) -> time of each operator and of each type.
 
 The tables are those of TensorFlow's StatsCalculator. Columns came and went over the years, so they
 are read by their headings.
@@ -21,6 +21,8 @@ TEXT_KEPT: Final = 16 << 20
 Phase = Literal["init", "runs"]
 
 _NODE: Final = re.compile(r":(\d{1,9})$")
+_BRACKETED: Final = re.compile(r"\[([^\[\]]{1,40})\]")
+_NUMBER: Final = re.compile(r"[\d.]{1,30}(?:e[+-]\d{1,3})?%?")
 _COLUMNS: Final = {
     "node type": "type",
     "first": "first",
@@ -80,7 +82,7 @@ class ProfileReader:
         self._graph = "primary"
         self._table = "order"
         self._columns: list[str | None] = []
-        self._csv = False
+        self._layout: Literal["tabs", "spaces", "csv"] = "tabs"
         self._line: int | None = None
         self._ops: dict[tuple[object, ...], OpTime] = {}
         self._init: dict[tuple[object, ...], OpTime] = {}
@@ -113,8 +115,13 @@ class ProfileReader:
 
     def header(self, text: str, line: int) -> None:
         """The names of the columns."""
-        self._csv = "\t" not in text
-        names = text.split(",") if self._csv else text.split("\t")[1:]
+        if "\t" in text:
+            self._layout, names = "tabs", text.split("\t")[1:]
+        elif found := _BRACKETED.findall(text):
+            # Copied from a terminal, or from a page.
+            self._layout, names = "spaces", found
+        else:
+            self._layout, names = "csv", text.split(",")
         self._columns = [_COLUMNS.get(name.strip().strip("[]").lower()) for name in names]
         if self._line is None and self._phase == "runs":
             self._line = line
@@ -123,7 +130,7 @@ class ProfileReader:
         """One row; what is none is passed over."""
         if self._table == "top" or not self._columns:
             return
-        cells = text.split(",") if self._csv else text.split("\t")[1:]
+        cells = self._cells(text)
         if len(cells) < len(self._columns):
             return
         values = {
@@ -175,6 +182,26 @@ class ProfileReader:
             ),
         )
 
+    def _cells(self, text: str) -> list[str]:
+        if self._layout == "tabs":
+            return text.split("\t")[1:]
+        if self._layout == "csv":
+            return text.split(",")
+        words = text.split()
+        named = self._columns[-1] == "name"
+        numbers = len(self._columns) - (2 if named else 1)
+        if numbers < 1:
+            return []
+        run = 0
+        # The first numbers in a row that are as many as the columns between type and name.
+        for place, word in enumerate(words):
+            run = run + 1 if place and _NUMBER.fullmatch(word) else 0
+            if run == numbers:
+                first = place + 1 - numbers
+                cells = [" ".join(words[:first]), *words[first : place + 1]]
+                return [*cells, " ".join(words[place + 1 :])] if named else cells
+        return []
+
     def result(self) -> OpProfile | None:
         """What was read, or None when there was no table."""
         if not self._ops and not self._types and not self._init:
@@ -216,7 +243,7 @@ class Tables:
         rows: dict[str, set[str]] = {}
         for kind, text, _, source in self._lines:
             if kind == "row":
-                rows.setdefault(source, set()).add(text[text.find("\t") :])
+                rows.setdefault(source, set()).add(text[max(0, text.find("\t")) :])
         fullest = max(rows, key=lambda source: len(rows[source]))
         alone = all(rows[source] <= rows[fullest] for source in rows)
         reader = ProfileReader()

@@ -160,13 +160,16 @@ class Tokens:
 
 def _is_row(line: str) -> bool:
     """Whether a line with a per cent sign is a row, not the heading of the next table."""
-    return ("\t" in line or ", " in line) and "ode type" not in line
+    return ("\t" in line or ", " in line or "  " in line) and "ode type" not in line
 
 
 def _row(line: str) -> Token:
     """A row of a profile, unread; most rows of a plain stream begin with a tab."""
-    source = "" if line[:1] == "\t" else strip(line).source
-    return Token("row", (line,), "", source)
+    if line[:1] == "\t":
+        return Token("row", (line,), "", "")
+    stripped = strip(line)
+    # Where tabs became spaces nothing else says where a prefix ends.
+    return Token("row", (line if "\t" in line else stripped.message,), "", stripped.source)
 
 
 def _remember(memory: dict[str, Token | None], text: str, token: Token | None) -> None:
