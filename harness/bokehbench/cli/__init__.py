@@ -25,7 +25,7 @@ COMMANDS = {
     "ops": "Show where a record's operators ran, what each cost, and what fell back.",
     "table": "Print the challenge's table from stored records.",
     "fidelity": "Compare images with references: PSNR, SSIM, LPIPS.",
-    "dataset": "Make pairs of photos: align them, crop them alike, report.",
+    "dataset": "Make pairs of photos: align, check, split, synthesise.",
     "records": "List, show, export and import stored records.",
     "devices": "List the devices that can be used.",
     "profiles": "Show what is known about devices, and which profile fits one.",

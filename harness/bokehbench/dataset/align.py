@@ -5,10 +5,7 @@ what is listed is in order of names. A run that was killed goes on where it was.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +17,10 @@ from bokehbench.dataset.files import (
     write_atomic,
 )
 from bokehbench.dataset.journal import DOCUMENT, JOURNAL, Head, Journal
+from bokehbench.dataset.processes import in_processes
 from bokehbench.dataset.rows import UNREADABLE, Row
 from bokehbench.dataset.settings import AlignSettings
-from bokehbench.errors import DatasetError, RunError
+from bokehbench.errors import DatasetError
 from bokehbench.fidelity.images import shown
 from bokehbench.fidelity.pairs import Dataset, list_files, natural_order, open_dataset
 from bokehbench.fidelity.threads import usable_cores
@@ -63,6 +61,8 @@ def align(
             is not this command's, or a disk that is full; what is done stays done.
         RunError: a worker was killed.
     """
+    from bokehbench.dataset.work import align_pair
+
     dataset, strays = _planned(raw, settings)
     _prepare(out, raw, dataset, settings)
     with Journal(out, Head(opencv=_opencv(), settings=settings)) as journal:
@@ -75,7 +75,7 @@ def align(
             on_plan(len(dataset.pairs), done)
         tasks = _tasks(dataset, raw, out, settings, journal)
         rows = list(strays)
-        for row in _worked(tasks, jobs or usable_cores()):
+        for row in in_processes(align_pair, tasks, jobs or usable_cores(), lambda task: task.name):
             journal.add(row)
             rows.append(row)
             if on_row is not None:
@@ -192,54 +192,6 @@ def _tasks(
         before = journal.before.get(pair.name)
         tasks.append(Task(pair.name, raw, out, paths, settings, before))
     return tasks
-
-
-def _worked(tasks: "list[Task]", jobs: int) -> Iterator[Row]:
-    """Rows as they are done, from up to `jobs` processes."""
-    from bokehbench.dataset.work import align_pair, start_worker
-
-    # Spawned, not forked: OpenCV's and NumPy's threads don't survive a fork.
-    pool = ProcessPoolExecutor(
-        max(1, min(jobs, len(tasks))),
-        mp_context=get_context("spawn"),
-        initializer=start_worker,
-    )
-    waiting: dict[Future[Row], Task] = {}
-    todo = iter(tasks)
-    try:
-        while True:
-            for task in todo:
-                waiting[pool.submit(align_pair, task)] = task
-                if len(waiting) >= 2 * jobs:
-                    break
-            if not waiting:
-                return
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                names = ", ".join(shown(task.name) for task in list(waiting.values())[:jobs])
-                try:
-                    row = future.result()
-                except BrokenProcessPool:
-                    raise RunError(
-                        f"a worker was killed near pair {names}, maybe for want of memory: start "
-                        "again with fewer --jobs; what is done stays done"
-                    ) from None
-                del waiting[future]
-                yield row
-    finally:
-        for future in waiting:
-            future.cancel()
-        _end(pool)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """End the workers now: what they are at would be done again anyway."""
-    processes = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
 
 
 def _report(out: Path, dataset: Dataset, settings: AlignSettings, rows: tuple[Row, ...]) -> None:

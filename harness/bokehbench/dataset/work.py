@@ -1,10 +1,6 @@
 """One pair from RAW to OUT, as a worker process does it."""
 
-import os
-import signal
-import threading
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +41,6 @@ class _Photo:
     rgb: NDArray[np.uint8]
     size: tuple[int, int]
     factor: int
-
-
-def start_worker() -> None:
-    """One thread a process, and an end when the parent's comes, however it comes."""
-    # Ctrl-C reaches all of a terminal's processes; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    cv2.ocl.setUseOpenCL(False)
-    parent = parent_process()
-    if parent is not None:
-        watch = threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True)
-        watch.start()
-
-
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
 
 
 def align_pair(task: Task) -> Row:
