@@ -4,6 +4,7 @@ The processor is emulated, the linker is the tests' own and there is no GPU: wha
 platform, ABI, engine, library path and fallback meet, and that the numbers are right.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bokehbench.apk import check_apk
+from bokehbench.facts.app import LIBRARY_FILE, SOCKET_NAME
 from tests.rig import RigMissing, TestDevice, require_rig
 from tests.rig.bionic import android_engines
 from tests.support import models
 from tests.support.command import Command
+from tests.support.standin_app import StandInApp
 
 PROFILE = """\
 name = "rig"
@@ -118,6 +122,35 @@ def test_a_phone_without_a_usable_gpu_falls_back_and_scores_its_own_images(
     # Another engine on another processor rounds a few values to the other byte.
     assert cpu["fidelity"]["psnr"] == pytest.approx(local["fidelity"]["psnr"], abs=0.01)
     assert phone.processes() == []
+
+
+def test_shell_and_app_side_by_side(
+    bokehbench: Command, phone: TestDevice, small: Path, tmp_path: Path
+) -> None:
+    """The APK is a real one around the device's engine; `pm`, `am` and the app are stand-ins."""
+    standin = StandInApp(phone, tmp_path, SOCKET_NAME)
+    device = ("--device", f"tcp:{phone.address}", "--profile", "rig", "--backend", "xnnpack")
+    five = ("--protocol", "quick", "--processes", 5)
+    words = (*device, "--launch", "both", small, *five, *FAST[1:])
+    plan = bokehbench("run", *words, "--dry-run")
+    assert "xnnpack of tflite in the app" in plan.out
+    assert not standin.is_installed
+    ended = bokehbench("run", *words, "--json", tmp_path / "run.json")
+    assert ended.code == 0, ended.err
+    assert "app / shell " in ended.out
+    assert "in the app" in ended.out
+    assert "installing org.bokehbench.runner" in ended.err
+    document = json.loads((tmp_path / "run.json").read_text())
+    assert sorted(record["launch"] for record in document["records"]) == ["app", "shell"]
+    [comparison] = document["comparisons"]
+    assert comparison["paired"] is True
+    assert comparison["interval"][0] <= comparison["ratio"] <= comparison["interval"][1]
+    [app] = [record for record in document["records"] if record["launch"] == "app"]
+    installed = check_apk(standin.pm / "base.apk")
+    assert installed.sha256 == app["runner"]["sha256"]
+    names = {name.rpartition("/")[2] for name in installed.libraries}
+    assert {LIBRARY_FILE, "libtensorflowlite_jni.so"} <= names
+    standin.close()
 
 
 def test_a_device_that_no_runner_is_built_for_is_refused(

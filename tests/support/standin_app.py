@@ -274,6 +274,7 @@ def runner_of(app: StandInApp, asked: dict[str, Any]) -> subprocess.CompletedPro
     """This machine's runner with the words that the app was sent."""
     engine = find_engine("litert", "linux", platform.machine(), gpu=False, root=app.data)
     replaced = {
+        "engine": "litert",
         "engine_library": str(engine.library),
         "engine_folder": str(engine.library.parent),
     }
