@@ -136,6 +136,14 @@ def test_one_operator_in_between_makes_two_parts_and_one_is_left() -> None:
     assert largest(parts, None) == [0, 2, 3]
 
 
+def test_operators_with_effects_keep_their_order() -> None:
+    """Two variables, each read, changed and set; the delegate takes no reading and no setting."""
+    # 0 reads, 1 changes, 2 sets; 3 reads, 4 changes, 5 sets; nothing but order binds 3 to 2.
+    ops = ops_of(((90,), 0), ((0,), 1), ((90, 1), 2), ((91,), 3), ((3,), 4), ((91, 4), 5))
+    assert partitions(ops, {1, 4}) == [[1, 4]]
+    assert partitions(ops, {1, 4}, ordered=[0, 2, 3, 5]) == [[1], [4]]
+
+
 def test_an_operator_that_waits_for_itself_ends_nothing() -> None:
     assert partitions(ops_of(((0, 1), 0), ((0,), 1)), {0, 1}) == []
 
@@ -358,6 +366,28 @@ def test_halves_go_with_what_needs_them(tmp_path: Path) -> None:
     assert forecast(part, XNNPACK).prediction.delegated_low == 2
     # The GPU delegate leaves them behind unless it gets everything (delegates/utils.cc).
     assert forecast(part, GPU).prediction.delegated_low == 1
+
+
+def test_litert_waits_for_halves_that_it_leaves(tmp_path: Path) -> None:
+    """Seen on LiteRT 2.3.0: TANH is alone in the first turn, DEQUANTIZE comes in between."""
+
+    def build(b: Builder, x: int) -> int:
+        c = Chain(b)
+        y = c.op("TANH", [x], (1, 8))
+        for turn in range(3):
+            full = b.tensor(f"f{turn}", (8, 8))
+            b.op(Ops.DEQUANTIZE, [b.constant("h", np.zeros((8, 8)), np.float16)], [full])
+            if turn == 2:
+                y = c.op("L2_NORMALIZATION", [y], (1, 8))
+            made = b.tensor(f"y{turn}", (1, 8))
+            b.op(Ops.FULLY_CONNECTED, [y, full, -1], [made], schema.FullyConnectedOptionsT())
+            y = made
+        return y
+
+    structure = read_structure(net(tmp_path, build, shape=(1, 8)))
+    told = forecast(structure, Target("litert-gpu", "litert", "2.3.0")).prediction
+    assert (told.delegated_low, told.delegated_high, told.total_nodes) == (2, 2, 8)
+    assert forecast(structure, GPU).prediction.delegated_low == 3
 
 
 def test_weights_that_somebody_else_needs_stay(tmp_path: Path) -> None:
