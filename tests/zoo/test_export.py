@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ def test_an_export_is_whole_checked_and_alone(exported: Exported) -> None:
     assert GIB // 10 < exported.export_peak_bytes < 2 * GIB
     assert 0 < exported.run_peak_bytes < exported.export_peak_bytes
     assert exported.output_min < exported.output_max
+
+
+def test_an_output_that_is_the_same_everywhere_is_told(exported: Exported) -> None:
+    from bokehbench.cli.zoo import _warnings
+
+    assert not exported.constant
+    assert _warnings(exported) == []
+    flat = replace(exported, output_min=0.25, output_max=0.25)
+    (told,) = _warnings(flat)
+    assert told.startswith(f"{exported.path}: every value of the output is 0.25 for a picture of")
 
 
 def _umask() -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bokehbench.cli.model_options import parse_size
-from bokehbench.cli.output import to_json
+from bokehbench.cli.output import note, to_json
 from bokehbench.cli.zoo_table import table
 from bokehbench.cli.zoo_waiting import waiting
 from bokehbench.text import clean
@@ -129,6 +129,8 @@ def export_model(
     )
     with waiting() as tell:
         made = export(wanted, output or Path(f"{entry.name}.tflite"), seconds=seconds, tell=tell)
+    for line in _warnings(made):
+        note(f"warning: {line}")
     if as_json:
         click.echo(to_json(_document(made)), nl=False)
         return
@@ -149,6 +151,15 @@ def _document(made: "Exported") -> dict[str, Any]:
         "output_max": made.output_max,
         "first_run_ns": made.invoke_ns,
     }
+
+
+def _warnings(made: "Exported") -> list[str]:
+    if not made.constant:
+        return []
+    return [
+        f"{made.path}: every value of the output is {made.output_min:g} for a picture of noise; "
+        "either the weights are not trained, or the photos for int8 show too little"
+    ]
 
 
 def _screen(made: "Exported") -> list[str]:

@@ -77,6 +77,11 @@ class Exported:
     output_max: float
     invoke_ns: int
 
+    @property
+    def constant(self) -> bool:
+        """Whether every value of the output was the same, for a picture of noise."""
+        return self.output_min == self.output_max
+
 
 def export(
     wanted: Export,
