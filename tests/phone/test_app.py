@@ -646,6 +646,11 @@ def test_shell_and_app_are_asked_apart(there: Place) -> None:
     assert shell["/data/local/tmp/x/libLiteRt.so"].loaded
     assert not shell["libOpenCL-car.so"].loaded
     assert shell["libOpenCL-car.so"].text == 'library "libOpenCL-car.so" not found'
+    # A linker that does not listen would seem to open everything.
+    path.write_text(RUNNER.replace("case $LD_PRELOAD in", "case libOpenCL.so in"))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    deaf = device.place(path, name="runner", sha256=sha256, executable=True, verify=False)
+    assert {seen.loaded for seen in app_probe.seen_by_shell(device, deaf, names)} == {None}
     app = app_probe.seen_by_app(there.app, names)
     assert [seen.loaded for seen in app] == [False] * len(names)
     assert app[-1].text == 'dlopen failed: library "libLiteRt.so" not found'

@@ -41,7 +41,7 @@ def library_rows(connection: Connection, *, with_app: bool) -> list[dict[str, st
         rows.append(_row("  app", "absent", str(error)))
     for number, seen in enumerate(shell):
         texts = [_told("shell", seen), *([_told("app", app[number])] if app else [])]
-        all_loaded = seen.loaded and (not app or app[number].loaded)
+        all_loaded = bool(seen.loaded) and (not app or app[number].loaded)
         name = seen.name if not seen.name.startswith("/data/") else posixpath.basename(seen.name)
         rows.append(_row(f"  {name}", "ok" if all_loaded else "absent", "; ".join(texts)))
     return rows
@@ -92,6 +92,8 @@ def _placed(connection: Connection, engines: "dict[str, Engine]") -> "tuple[Plac
 
 
 def _told(who: str, seen: "Seen") -> str:
+    if seen.loaded is None:
+        return f"{who} can't be asked: {seen.text}"
     if seen.loaded:
         return f"{who} opens it{f' ({seen.text})' if seen.text else ''}"
     return f"{who} can't: {seen.text}"

@@ -233,7 +233,8 @@ class AppLink:
         if greeting.protocol != APP_PROTOCOL or greeting.runner_protocol != PROTOCOL:
             raise AppTrouble(
                 f"the app speaks version {greeting.protocol} (runner {greeting.runner_protocol}), "
-                f"not {APP_PROTOCOL} (runner {PROTOCOL}); run again to have it installed anew"
+                f"not {APP_PROTOCOL} (runner {PROTOCOL}); remove it with "
+                "`bokehbench apk uninstall` and run again"
             )
 
     def _ask(self, name: str, kind: type[L], **fields: object) -> L:

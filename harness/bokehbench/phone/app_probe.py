@@ -24,16 +24,22 @@ _LOOK = 'for f in "$@"; do [ -e "$f" ] && echo "$f"; done; true'
 _OPEN = 'LD_LIBRARY_PATH="$1" LD_PRELOAD="$2" exec "$3" 0'
 """The linker opens the library for our runner, or says why not and starts nothing."""
 
+_NOWHERE = "libbokehbench-nowhere.so"
+"""A name that no library has: a linker that opens this one too does not listen."""
+
 _REFUSAL = b'"event":"error"'
 """What a runner answers that was started with version 0 of the protocol."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One library: whether it was opened, and the linker's words or the file it came from."""
+    """One library: whether it was opened, and the linker's words or the file it came from.
+
+    None: a linker that opens nothing for others can't be asked.
+    """
 
     name: str
-    loaded: bool
+    loaded: bool | None
     text: str
 
 
@@ -60,14 +66,17 @@ def seen_by_shell(
     Raises:
         DeviceError: the device does not answer.
     """
-    found = []
-    for name in names:
-        result = device.shell(_OPEN, ":".join(folders), name, runner.path)
-        said = result.stderr.decode("utf-8", "replace").strip()
-        # Where a library can't be preloaded, Android's linker starts nothing; glibc's goes on.
-        loaded = _REFUSAL in result.stdout and "cannot be preloaded" not in said
-        found.append(Seen(name, loaded, "" if loaded else _why(said) or result.describe()))
-    return found
+    if _opened(device, runner, _NOWHERE, folders).loaded:
+        return [Seen(name, None, "its linker passes LD_PRELOAD over") for name in names]
+    return [_opened(device, runner, name, folders) for name in names]
+
+
+def _opened(device: Device, runner: Placed, name: str, folders: Sequence[str]) -> Seen:
+    result = device.shell(_OPEN, ":".join(folders), name, runner.path)
+    said = result.stderr.decode("utf-8", "replace").strip()
+    # Where a library can't be preloaded, Android's linker starts nothing; glibc's goes on.
+    loaded = _REFUSAL in result.stdout and "cannot be preloaded" not in said
+    return Seen(name, loaded, "" if loaded else _why(said) or result.describe())
 
 
 def seen_by_app(app: App, names: Sequence[str]) -> list[Seen]:
