@@ -14,11 +14,13 @@ from bokehbench.facts import EngineFacts
 from bokehbench.model import read_model, resolve_io
 from bokehbench.phone.app_control import App, NotInFront
 from bokehbench.phone.app_launcher import run_app_images, run_app_timed
+from bokehbench.phone.app_link import AppLink, AppRefused, Opening
 from bokehbench.phone.app_probe import seen_by_app
 from bokehbench.phone.bench import Bench
 from bokehbench.phone.device import Device, Placed
 from bokehbench.phone.direct import DirectTransport
 from bokehbench.phone.process import Stop
+from bokehbench.phone.transport import Deadline
 from bokehbench.runners.protocol import OutputEvent
 from tests.native.bench import engine_folder
 from tests.phone.test_app import SHAPE, SPEC
@@ -218,6 +220,18 @@ def test_a_run_on_the_real_app_is_stopped(bench: Bench, system: System) -> None:
         run_app_timed(bench, msgspec.structs.replace(LONG, max_seconds=30.0))
     stopper.join()
     assert system.app is None
+
+
+def test_a_second_client_of_the_real_app_is_told_so(bench: Bench, system: System) -> None:
+    assert bench.app is not None
+    transport = bench.device.transport
+    assert isinstance(transport, Opening)
+    link = bench.app.start()
+    with pytest.raises(AppRefused, match="busy"):
+        AppLink.greeted(transport, Deadline.after(5), socket=f"bokehbench.{system.name}")
+    assert link.ping().state == "resumed"
+    link.close()
+    bench.app.end()
 
 
 def test_the_real_app_that_never_comes_to_the_front(bench: Bench, system: System) -> None:
