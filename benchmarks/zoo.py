@@ -74,10 +74,16 @@ def main() -> int:
     parser.add_argument("--form", choices=("original", "friendly"), action="append")
     parser.add_argument("--keep", type=Path, help="an existing folder for the files")
     words = parser.parse_args()
+    try:
+        entries = [find(name) for name in words.names] or list(MODELS)
+    except BokehbenchError as error:
+        parser.error(str(error))
+    if words.keep and not words.keep.is_dir():
+        parser.error(f"--keep: there is no folder {words.keep}")
     missed = []
     print(HEAD)
     with tempfile.TemporaryDirectory(prefix="bokehbench-zoo-") as scratch:
-        for entry in [find(name) for name in words.names] or MODELS:
+        for entry in entries:
             for form in words.form or ["original"]:
                 for side in words.side:
                     wanted = Export(entry.name, side, side, friendly=form == "friendly")
