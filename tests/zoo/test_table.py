@@ -1,18 +1,28 @@
 """The zoo beside the printed table: predictions, whether they agree, and why."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bokehbench import zoo
 from bokehbench.model.describe import read_structure
-from bokehbench.model.predict import forecast
+from bokehbench.model.predict import Forecast, Judged, forecast
 from bokehbench.model.structure import ModelStructure
 from bokehbench.profile import DeviceProfile, builtin_folder, load_folders
 from bokehbench.report.markdown import render
 from bokehbench.zoo.convert import convert
-from bokehbench.zoo.table import NOW, THEN, Predicted, Row, build_table, document, predict
+from bokehbench.zoo.table import (
+    NOW,
+    THEN,
+    Predicted,
+    Row,
+    _reasons,
+    build_table,
+    document,
+    predict,
+)
 
 pytestmark = [
     pytest.mark.usefixtures("tensorflow"),
@@ -137,6 +147,17 @@ def test_a_model_that_failed_has_a_row_all_the_same() -> None:
     assert "agrees with 1 of 2 printed GPU cells" in text
     assert table.footnotes[1] == "more than 12 GiB of memory is needed"
     assert document([failed])[0]["explanation"].startswith("not predicted: more than 12 GiB")
+
+
+def test_refusals_come_before_risks() -> None:
+    said = [("SOFTMAX", "risky", "large"), ("GELU", "refused", "new"), ("ADD", "delegated", "")]
+    judged = [Judged(n, name, _rule(v, why)) for n, (name, v, why) in enumerate(said * 2)]
+    told = Forecast(THEN, tuple(judged), None)  # type: ignore[arg-type]
+    assert _reasons(told) == ("2 x GELU refused: new", "2 x SOFTMAX risky: large")
+
+
+def _rule(verdict: str, reason: str) -> Any:
+    return SimpleNamespace(verdict=verdict, reason=reason)
 
 
 def test_the_two_delegates_are_of_their_years() -> None:

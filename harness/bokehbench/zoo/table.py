@@ -152,8 +152,13 @@ def _reasons(told: Forecast) -> tuple[str, ...]:
     )
     return tuple(
         clean(f"{count} x {name} {verdict}: {reason}")
-        for (name, verdict, reason), count in sorted(found.items())
+        for (name, verdict, reason), count in sorted(found.items(), key=_gravest_first)
     )
+
+
+def _gravest_first(item: tuple[tuple[str, str, str], int]) -> tuple[int, str, str]:
+    (name, verdict, reason), _count = item
+    return ("refused", "unknown", "risky").index(verdict), name, reason
 
 
 def build_table(rows: Sequence[Row], size: str, machine: str) -> Table:
