@@ -151,3 +151,21 @@ def test_something_that_moves_does_not_carry_the_rest_away() -> None:
     assert found.matrix is not None
     assert box is not None
     assert grid_error(found.matrix, pair.matrix, box) < 0.05
+
+
+def test_much_sky_is_no_reason_to_doubt() -> None:
+    pair = warped_pair("rocket.jpg", 8, 0, HEIGHT)
+    rng = np.random.default_rng(0)
+    photos = []
+    for photo, matrix in ((pair.narrow, np.eye(3)), (pair.wide, pair.matrix)):
+        rows, columns = photo.shape[:2]
+        # All but a quarter of the frame is sky, the same quarter in both.
+        part = np.zeros((rows, columns), np.float32)
+        part[rows // 3 : rows * 5 // 6, columns // 3 : columns * 5 // 6] = 1.0
+        part = cv2.GaussianBlur(cv2.warpPerspective(part, matrix, (columns, rows)), (0, 0), 3)
+        sky = 90.0 + rng.normal(0, 2, (rows, columns))
+        photos.append((gray(photo) * part + sky * (1 - part)).astype(np.uint8))
+    found = register(photos[0], photos[1], SETTINGS)
+    assert found.verdict == "aligned", found.reason
+    assert found.correlation is not None
+    assert found.correlation > 0.9

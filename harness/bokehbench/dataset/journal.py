@@ -14,6 +14,7 @@ from bokehbench.dataset.settings import AlignSettings
 from bokehbench.errors import DatasetError
 from bokehbench.fidelity.images import shown
 
+# The number rises whenever the same photos and settings give other images.
 FORMAT = "bokehbench-align/1"
 JOURNAL = "align.journal.jsonl"
 DOCUMENT = "align.json"

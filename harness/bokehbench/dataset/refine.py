@@ -5,8 +5,7 @@ blocks: in each block gain and offset are free, so exposure, vignetting and the 
 defocus don't count as motion. Blocks are weighted anew in each step (iteratively re-weighted least
 squares): by the inverse of what remains unexplained in them, which is noise where both photos are
 in focus and much more where one is blurred, and down again where a block moves against the rest,
-as moving things and near things do. What is left to
-decide is what both apertures show alike.
+as moving things and near things do. What both apertures show alike is left to decide.
 
 One step is Gauss and Newton's, inverse compositional (Baker and Matthews, 2004): gradients are the
 narrow photo's, once for each scale, and sums over pixels are reduced to blocks before the eight
@@ -20,25 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bokehbench.dataset.geometry import Homography, corners, normalised, project, resizing
+from bokehbench.dataset.sampling import TO_FINER, Gray, finer, smaller
 
-Gray = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 BLOCK_PX = 16
-# Both photos are smoothed alike before they are sampled between pixels: interpolation errors sit
-# in the highest frequencies.
-SMOOTHING_SIGMA = 1.0
 STEPS = 12
 SETTLED_PX = 0.001
 # How well the best of blocks is believed: edges that clip, or that blur in linear light, lie a
 # little aside, and the strongest edges would hide that from the rest.
 TRUST_PX = 0.1
-# The value half-way between pixels from four on either side: a windowed sinc.
-_OFFSETS = np.arange(8) - 3.5
-_HALF_BAND = (np.sinc(_OFFSETS) * np.cos(np.pi * _OFFSETS / 9) ** 2).astype(np.float32)
-_HALF_BAND /= _HALF_BAND.sum()
-_BEFORE_X, _BEFORE_Y = (3, 0), (0, 3)
-_TO_FINER = np.diag([2.0, 2.0, 1.0])
 # Of correlation, above which a block counts as shown alike by both apertures.
 ALIKE = 0.9
 
@@ -47,10 +37,10 @@ ALIKE = 0.9
 class Refined:
     """A homography and how far it is to be believed; lengths in pixels of the images given.
 
-    correlation: the weighted mean of blocks' coefficients. residual_px: the median distance by
-    which blocks in focus would still like to move. agreeing_blocks: how many are alike and within
-    a pixel. standard_error_px: the largest predicted of the four corners. gain: of wide over
-    narrow where alike.
+    correlation: the mean of blocks' coefficients, weighted by what each decides. residual_px: the
+    median distance by which blocks in focus would still like to move. agreeing_blocks: how many
+    are alike and within a pixel; focus: which, in rows and columns of blocks.
+    standard_error_px: the largest predicted of the four corners.
     """
 
     matrix: Homography
@@ -58,7 +48,6 @@ class Refined:
     residual_px: float
     agreeing_blocks: int
     standard_error_px: float
-    gain: float
     focus: NDArray[np.bool_]
 
 
@@ -72,7 +61,7 @@ class _Level:
         # Sums of squares in float32: less is lost around the mean.
         self.middle = float(narrow.mean())
         self.narrow = narrow[: self.size[1], : self.size[0]] - np.float32(self.middle)
-        self.wide = _finer(wide - np.float32(self.middle))
+        self.wide = finer(wide - np.float32(self.middle))
         self.wide_size = (wide.shape[1], wide.shape[0])
         gx = cv2.Sobel(narrow, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         gy = cv2.Sobel(narrow, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
@@ -136,7 +125,7 @@ def refine(narrow: Gray, wide: Gray, start: Homography) -> Refined:
     scales = [scale for scale in (4, 2, 1) if min(*narrow.shape, *wide.shape) // scale >= 96]
     matrix = normalised(start)
     for scale in scales:
-        level = _Level(_smaller(narrow, scale), _smaller(wide, scale))
+        level = _Level(smaller(narrow, scale), smaller(wide, scale))
         down = resizing(1 / scale, 1 / scale)
         local = normalised(down @ matrix @ np.linalg.inv(down))
         for _ in range(STEPS):
@@ -150,35 +139,10 @@ def refine(narrow: Gray, wide: Gray, start: Homography) -> Refined:
     return _judged(level, look, _weights(level, look), matrix)
 
 
-def _smaller(image: Gray, scale: int) -> Gray:
-    if scale > 1:
-        size = (image.shape[1] // scale, image.shape[0] // scale)
-        # Cut to a whole multiple, so that the factor is the same on both axes.
-        cut = image[: size[1] * scale, : size[0] * scale]
-        image = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
-    smooth: Gray = cv2.GaussianBlur(image, (0, 0), SMOOTHING_SIGMA).astype(np.float32, copy=False)
-    return smooth
-
-
-def _finer(image: Gray) -> Gray:
-    """The image on a grid twice as fine: (2H, 2W), with its own pixels at even places.
-
-    Between them stand those of a half-band filter, which moves no phase. OpenCV's own cubic
-    interpolation moves a ramp by up to 0.04 pixels, and its Lanczos rounds positions to 1/32.
-    """
-    rows = np.empty((2 * image.shape[0], image.shape[1]), np.float32)
-    rows[0::2] = image
-    rows[1::2] = cv2.filter2D(image, -1, _HALF_BAND[:, None], anchor=_BEFORE_Y)
-    fine = np.empty((rows.shape[0], 2 * image.shape[1]), np.float32)
-    fine[:, 0::2] = rows
-    fine[:, 1::2] = cv2.filter2D(rows, -1, _HALF_BAND[None, :], anchor=_BEFORE_X)
-    return fine
-
-
 def _look(level: _Level, matrix: Homography) -> _Look:
     w = cv2.warpPerspective(
         level.wide,
-        _TO_FINER @ matrix,
+        TO_FINER @ matrix,
         level.size,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -295,10 +259,11 @@ def _judged(level: _Level, look: _Look, weights: Values, matrix: Homography) -> 
     length = np.linalg.norm(look.shift, axis=1)
     alike = look.valid & (look.correlation > ALIKE) & np.isfinite(length)
     agreeing = alike & (length < 1.0)
-    total = float(weights.sum())
-    correlation = float((weights * look.correlation).sum() / total) if total > 0 else 0.0
+    # A block of sky correlates with nothing and decides nothing: blocks count as they decide.
+    decides = weights * look.gain**2 * (level.xx + level.yy)
+    total = float(decides.sum())
+    correlation = float((decides * look.correlation).sum() / total) if total > 0 else 0.0
     residual = float(np.median(length[agreeing])) if agreeing.any() else float("inf")
-    gain = float(np.median(look.gain[agreeing])) if agreeing.any() else float("nan")
     shape = (level.blocks[1], level.blocks[0])
     return Refined(
         matrix,
@@ -306,7 +271,6 @@ def _judged(level: _Level, look: _Look, weights: Values, matrix: Homography) -> 
         residual,
         int(agreeing.sum()),
         _standard_error(level, look, weights),
-        gain,
         agreeing.reshape(shape),
     )
 
