@@ -13,7 +13,10 @@ import msgspec
 APP_PROTOCOL = 1
 REQUEST_LIMIT = 262_144
 LINE_LIMIT = 32 << 20
-"""Bytes of one line of the app: a batch's events have their own limit, of all together."""
+"""Bytes of one line."""
+
+EVENTS_LIMIT = 32 << 20
+"""Bytes of a run's events together, as in the shell."""
 
 APP_LINE = b'{"app":'
 EVENT_LINE = b'{"event":'
@@ -254,6 +257,8 @@ class RunWatch:
             NotTheApp: the line does not belong into a run.
         """
         if line.startswith(EVENT_LINE):
+            if len(self.events) + len(line) > EVENTS_LIMIT:
+                raise NotTheApp(f"more than {EVENTS_LIMIT} bytes of events")
             self.events += line
             self._measuring = self._timed and line.startswith(b'{"event":"backend"')
             return
