@@ -8,6 +8,7 @@ import click
 from bokehbench.cli.model_options import parse_size
 from bokehbench.cli.output import note, to_json
 from bokehbench.cli.zoo_table import table
+from bokehbench.cli.zoo_train import train_model
 from bokehbench.cli.zoo_waiting import waiting
 from bokehbench.text import clean
 
@@ -175,3 +176,4 @@ def _screen(made: "Exported") -> list[str]:
 
 
 command.add_command(table)
+command.add_command(train_model)
