@@ -1,5 +1,6 @@
 """The zoo beside the printed table: predictions, whether they agree, and why."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,6 +137,16 @@ def test_each_row_says_whether_and_why(
     assert told["agrees"] is agrees
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(told["explanation"])
+
+
+def test_a_rewritten_form_is_held_against_no_printed_cell() -> None:
+    one = replace(row("sensebrain", "runs"), friendly=True)
+    assert one.agrees is None
+    assert one.explanation.startswith("rewritten for GPU delegates: every operator is taken")
+    refused = replace(row("vic", "Error"), friendly=True)
+    assert refused.explanation == "rewritten for GPU delegates: refused: 1 x GELU refused: too new"
+    caption = build_table([one], "64x64", "a machine").caption
+    assert caption[-1].startswith("Forms rewritten for GPU delegates")
 
 
 def test_a_model_that_failed_has_a_row_all_the_same() -> None:

@@ -173,11 +173,10 @@ def _made(entry: "Entry", wanted: _Wanted, folder: Path, tell: Callable[[str], N
         raise
     except BokehbenchError as error:
         note(f"warning: {error}")
-        return Row(entry, None, None, None, None, str(error))
+        return Row(entry, None, None, None, None, str(error), wanted.friendly)
     then = predict(made.structure, THEN, wanted.profile)
-    return Row(
-        entry, made.structure, then, predict(made.structure, NOW, wanted.profile), None, None
-    )
+    now = predict(made.structure, NOW, wanted.profile)
+    return Row(entry, made.structure, then, now, None, None, wanted.friendly)
 
 
 def _run(
