@@ -1,6 +1,5 @@
 """The command line: the only place that prints, reads the environment, or exits."""
 
-import importlib
 import io
 import os
 import signal
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from bokehbench import __version__
+from bokehbench.cli.lazy import LazyGroup
 from bokehbench.errors import BokehbenchError
 
 INTERRUPTED = 130
@@ -35,7 +35,7 @@ COMMANDS = {
     "mos": "Mean opinion scores from raters' votes.",
     "lint": "Predict which operators of a .tflite run on which delegate, and why not.",
     "inspect": "Show what a .tflite is: tensors, size, work, memory, operators.",
-    "zoo": "List and export the challenge's models, beside its printed table.",
+    "zoo": "List, export and train the challenge's models, beside its printed table.",
     "score": "Compute the challenge's score from a PSNR and a runtime.",
     "doctor": "Check this installation and say how to cure what is wrong.",
 }
@@ -43,28 +43,12 @@ COMMANDS = {
 called, so that `--help` needs neither numpy nor a database."""
 
 
-class LazyGroup(click.Group):
-    """A group whose commands live in modules of the same name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Commands in the order of a first day with the tool."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"bokehbench.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from their lines here."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lines=COMMANDS,
+    prefix="bokehbench.cli.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="bokehbench")
 def group() -> None:
     """Benchmark .tflite models where they will run.

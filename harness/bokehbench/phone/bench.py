@@ -119,6 +119,11 @@ def work_id(spec: TrialSpec) -> str:
 
 def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
     """The Trial for a process that the device never let start."""
+    return not_started(spec, device_failure(error), started)
+
+
+def not_started(spec: TrialSpec, failure: Failure, started: str) -> Trial:
+    """The Trial for a process that there never was, for this reason."""
     return Trial(
         index=spec.index,
         mode=spec.mode,
@@ -127,7 +132,7 @@ def failed_trial(spec: TrialSpec, error: DeviceError, started: str) -> Trial:
         status="failed",
         started=started,
         wall_ns=0,
-        failure=device_failure(error),
+        failure=failure,
     )
 
 

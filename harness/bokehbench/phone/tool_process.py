@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bokehbench.errors import EngineError, TransferError
 from bokehbench.facts import Failure, Trial, TrialSpec
+from bokehbench.phone.bench import not_started
 from bokehbench.phone.device import PUSH_SECONDS, Device
 from bokehbench.phone.launcher import Bench, kernel_cache, utc_now
 from bokehbench.phone.process import run_program
@@ -107,7 +108,7 @@ def run_process(bench: Bench, spec: TrialSpec, folder: str, paths: ToolPaths) ->
             bench.tool.options,
         )
     except CantRun as error:
-        return Ended(_not_run(spec, started, Failure(kind=error.kind, message=str(error))))
+        return Ended(not_started(spec, started, Failure(kind=error.kind, message=str(error))))
     # What an earlier process of this folder left is not this one's.
     bench.device.shell('rm -f "$@"', log_path, result_path, *filter(None, [paths.output]))
     started = utc_now()
@@ -168,20 +169,6 @@ def _cache(bench: Bench, spec: TrialSpec) -> tuple[str | None, str, str]:
         script = f'rm -rf "$1" && mkdir -p "$1" && {script}'
     kept = bench.device.check_shell("can't ready a folder for kernels", script, folder)
     return folder, token, "warm" if kept.strip() else "cold"
-
-
-def _not_run(spec: TrialSpec, started: str, failure: Failure) -> Trial:
-    """The Trial for a process that this build could not be asked for."""
-    return Trial(
-        index=spec.index,
-        mode=spec.mode,
-        purpose=spec.purpose,
-        backend=spec.backend,
-        status="failed",
-        started=started,
-        wall_ns=0,
-        failure=failure,
-    )
 
 
 def _fetch(bench: Bench, path: str, limit_bytes: int) -> bytes | None:
