@@ -108,7 +108,7 @@ def run_process(bench: Bench, spec: TrialSpec, folder: str, paths: ToolPaths) ->
             bench.tool.options,
         )
     except CantRun as error:
-        return Ended(not_started(spec, started, Failure(kind=error.kind, message=str(error))))
+        return Ended(not_started(spec, Failure(kind=error.kind, message=str(error)), started))
     # What an earlier process of this folder left is not this one's.
     bench.device.shell('rm -f "$@"', log_path, result_path, *filter(None, [paths.output]))
     started = utc_now()
