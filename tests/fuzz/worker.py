@@ -90,8 +90,13 @@ def examine(path: Path, data: bytes, number: int, tally: Tally) -> bool:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held at once."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process has held at once.
+
+    getrusage would tell of the program that started this one, where that held more.
+    """
+    with open("/proc/self/status", encoding="ascii") as file:
+        [line] = [line for line in file if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def _kind(words: str) -> str:
