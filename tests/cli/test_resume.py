@@ -33,8 +33,15 @@ def test_a_run_killed_anywhere_is_whole_in_the_end(
 ) -> None:
     """References, timed processes and the long run: each as often as was asked, none twice."""
     words = ("run", "--device", "local", "--backend", "xnnpack", "--runs", 5, "--warmups", 1)
-    with bokehbench.start(*words, "--sustained", 1, model) as process:
-        run_id = killed_after(process, bokehbench.store, steps)
+    run_id = None
+    for _attempt in range(10):
+        # After the last entry a run is soon done, sooner than a busy machine lets this one look.
+        bokehbench.store.unlink(missing_ok=True)
+        with bokehbench.start(*words, "--sustained", 1, model) as process:
+            run_id = killed_in_time(process, bokehbench.store, steps)
+        if run_id:
+            break
+    assert run_id, "no run was killed in time"
     ended = bokehbench("run", "--resume", run_id, "--json", "-")
     assert ended.code == 0, ended.err
     [record] = ended.json()["records"]
@@ -50,23 +57,40 @@ def test_a_run_killed_anywhere_is_whole_in_the_end(
     }
     assert record["latency"]["sustained"]["runs"] > 1
     # What the long run did to the device says nothing of the timing before it.
-    [after] = [c["at"] for c in record["conditions"] if c["when"] == "after"]
-    assert steps > 11 or after <= record["sustained"][0]["started"]
+    after = [c["at"] for c in record["conditions"] if c["when"] == "after"]
+    if steps < 12:
+        assert len(after) == 1
+        assert after[0] <= record["sustained"][0]["started"]
+    else:
+        # Each part of the run notes its own, where it came so far.
+        assert 1 <= len(after) <= 2
 
 
 def killed_after(process: "subprocess.Popen[str]", store: Path, steps: int) -> str:
     """Kill a run as soon as its journal has so many entries; its id."""
+    run_id = killed_in_time(process, store, steps)
+    assert run_id, process.communicate()
+    return run_id
+
+
+def killed_in_time(process: "subprocess.Popen[str]", store: Path, steps: int) -> str | None:
+    """The same; None where the run had come to its end before it could be killed."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
+        if process.poll() is not None:
+            return None
+        count = 0
         if store.exists():
             with contextlib.suppress(sqlite3.OperationalError), sqlite3.connect(store) as database:
                 [[count]] = database.execute("SELECT count(*) FROM bokehbench_journal")
                 if count >= steps:
                     process.kill()
-                    [[run_id]] = database.execute("SELECT run_id FROM bokehbench_runs")
-                    return str(run_id)
-        time.sleep(0.02)
+                    process.wait()
+                    [[run_id, state]] = database.execute(
+                        "SELECT run_id, state FROM bokehbench_runs"
+                    )
+                    return None if state == "done" else str(run_id)
+        time.sleep(0.001 if count == steps - 1 else 0.02)
     raise AssertionError("the run did not get that far")
 
 

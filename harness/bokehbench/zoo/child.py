@@ -84,6 +84,10 @@ def _why(code: int, lines: list[str], memory_bytes: int) -> str:
         return "the process was killed, as when the machine has no memory left; give a smaller size"
     if code == -signal.SIGABRT or "memory" in said.lower() or "bad_alloc" in said:
         return f"more than {limit} of memory is needed ({said}); give a smaller size"
+    if code in (-signal.SIGSEGV, -signal.SIGBUS):
+        # What TensorFlow does where memory runs out in a place that does not look.
+        cure = "give a smaller size"
+        return f"the process crashed, as it may where more than {limit} of memory is needed; {cure}"
     word = f"signal {-code}" if code < 0 else f"exit code {code}"
     return f"the process failed with {word}: {said}"
 
