@@ -16,6 +16,9 @@ SIGINT and SIGQUIT, which everything on a device would inherit.
 """
 
 
+BEGIN_SECONDS = 3.0
+
+
 class Leash:
     """A child process held by a small shell, which is held by a pipe to this process."""
 
@@ -43,9 +46,17 @@ class Leash:
         return next(iter(children(self._holder.pid)), None)
 
     def ended_early(self) -> bool:
-        """Whether the child has ended by itself, looked at twice for the moment of its start."""
-        time.sleep(0.05)
-        return self.child is None
+        """Whether the child has ended by itself.
+
+        On a busy machine the holder takes its time to start it: only after `BEGIN_SECONDS`
+        without a child there is none.
+        """
+        until = time.monotonic() + BEGIN_SECONDS
+        while self.child is None:
+            if time.monotonic() > until:
+                return True
+            time.sleep(0.02)
+        return False
 
     def end(self) -> None:
         """Kill the child and wait until it and its holder are gone."""
