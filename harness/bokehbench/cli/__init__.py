@@ -1,5 +1,7 @@
 """The command line: the only place that prints, reads the environment, or exits."""
 
+import atexit
+import gc
 import io
 import os
 import signal
@@ -64,6 +66,9 @@ def group() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run a command and exit with its code; no traceback for what a user can meet."""
+    # What is left at the end goes with the process. Python would search it for garbage first,
+    # which takes a short command a tenth of its time.
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         # A locale that lacks a letter gets it spelled out, not a traceback.
         if isinstance(stream, io.TextIOWrapper):

@@ -1,6 +1,5 @@
 """Text for people and JSON for programs: where it goes, and what never reaches a terminal."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -100,5 +99,7 @@ def terminal_text(table: "Table") -> str:
 
 def to_json(value: Any) -> str:
     """One JSON document, readable, with a newline at its end."""
+    import json
+
     # ASCII alone, so that no locale of a terminal or a pipe can spoil it.
     return json.dumps(value, indent=1, allow_nan=False) + "\n"

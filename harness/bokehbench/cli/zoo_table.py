@@ -119,8 +119,7 @@ def _protocol(words: Protocol) -> "MeasurementProtocol":
     if words.name is not None or words.quick:
         return make_protocol(words)
     return make_protocol(
-        replace(
-            words,
+        words._replace(
             name="quick",
             warmups=SMALL_WARMUPS if words.warmups is None else words.warmups,
             runs=SMALL_RUNS if words.runs is None else words.runs,

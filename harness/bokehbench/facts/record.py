@@ -4,7 +4,6 @@ History of the format:
 bokehbench-record/1: the first.
 """
 
-import hashlib
 import json
 from typing import Any
 
@@ -98,6 +97,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     def seal(self) -> str:
         """sha256 over the canonical JSON of the evidence, in hexadecimal."""
+        import hashlib
+
         return hashlib.sha256(canonical_json(self).encode()).hexdigest()
 
 

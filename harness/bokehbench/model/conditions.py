@@ -21,7 +21,7 @@ is not known before the model runs makes a condition neither true nor false: Non
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -31,23 +31,6 @@ from bokehbench.model.structure import Shape, TensorEntry
 
 _CONDITION: Final = re.compile(r"(\S+) (is not|is|<=|<|>=|>|not within|within) (\S.*)")
 _TENSOR: Final = re.compile(r"(input|output)\[(\d+)\]\.(\w+)(?:\[(-?\d+)\])?")
-_PLAIN: Final = frozenset(
-    {
-        "version",
-        "inputs",
-        "outputs",
-        "runtime_inputs",
-        "constant_inputs",
-        "runtime.dtypes",
-        "outputs.dtypes",
-        "max_rank",
-        "max_batch",
-        "broadcast",
-    }
-)
-_FACTS: Final = frozenset(
-    {"present", "dtype", "constant", "rank", "elements", "scales", "sparse", "values", "dim"}
-)
 _WORDS: Final = {"true": True, "false": False}
 
 
@@ -68,6 +51,138 @@ class _Absent(Exception):
     """The subject is a fact of a tensor or an option that the operator does not have."""
 
 
+_Question = Callable[[Asked], Any]
+
+
+def _runtime(asked: Asked) -> list[TensorEntry]:
+    return [
+        entry
+        for place, entry in enumerate(asked.inputs)
+        if entry is not None and place not in asked.constants
+    ]
+
+
+def _made(asked: Asked) -> list[TensorEntry]:
+    return [entry for entry in asked.outputs if entry is not None]
+
+
+def _max_rank(asked: Asked) -> int:
+    entries = (*asked.inputs, *asked.outputs)
+    return max((len(entry.shape) for entry in entries if entry is not None), default=0)
+
+
+def _max_batch(asked: Asked) -> int | None:
+    firsts = [entry.shape[0] for entry in _made(asked) if len(entry.shape) > 1]
+    return None if -1 in firsts else max(firsts, default=1)
+
+
+def _broadcast(asked: Asked) -> str | None:
+    inputs = asked.inputs
+    if len(inputs) != 2 or inputs[0] is None or inputs[1] is None:
+        raise _Absent
+    return relation_of(inputs[0].shape, inputs[1].shape)
+
+
+_PLAIN: Final[dict[str, _Question]] = {
+    "version": lambda asked: asked.version,
+    "inputs": lambda asked: len(asked.inputs),
+    "outputs": lambda asked: len(asked.outputs),
+    "runtime_inputs": lambda asked: len(_runtime(asked)),
+    "constant_inputs": lambda asked: len(asked.constants),
+    "runtime.dtypes": lambda asked: frozenset(entry.dtype for entry in _runtime(asked)),
+    "outputs.dtypes": lambda asked: frozenset(entry.dtype for entry in _made(asked)),
+    "max_rank": _max_rank,
+    "max_batch": _max_batch,
+    "broadcast": _broadcast,
+}
+
+
+def _dim(entry: TensorEntry, axis: int) -> int | None:
+    if not -len(entry.shape) <= axis < len(entry.shape):
+        raise _Absent
+    length = entry.shape[axis]
+    return None if length < 0 else length
+
+
+def _values(entry: TensorEntry, _axis: int) -> Any:
+    if entry.values is None:
+        return None
+    return entry.values[0] if len(entry.values) == 1 else entry.values
+
+
+_FACTS: Final[dict[str, Callable[[TensorEntry, int], Any]]] = {
+    "dtype": lambda entry, _axis: entry.dtype,
+    "rank": lambda entry, _axis: len(entry.shape),
+    "elements": lambda entry, _axis: entry.elements,
+    "scales": lambda entry, _axis: entry.scales,
+    "sparse": lambda entry, _axis: entry.sparse,
+    "values": _values,
+    "dim": _dim,
+}
+
+
+def _of_option(name: str) -> _Question:
+    def ask(asked: Asked) -> Any:
+        if name not in asked.options:
+            raise _Absent
+        return asked.options[name]
+
+    return ask
+
+
+def _of_tensor(side: str, place: int, fact: str, axis: str | None) -> _Question | None:
+    """What asks for a fact of the input or output at a place; None where there is no such fact."""
+    is_input = side == "input"
+
+    def tensor(asked: Asked) -> TensorEntry | None:
+        tensors = asked.inputs if is_input else asked.outputs
+        return tensors[place] if place < len(tensors) else None
+
+    def constant(asked: Asked) -> bool:
+        if tensor(asked) is None:
+            raise _Absent
+        return is_input and place in asked.constants
+
+    if (fact == "dim") != (axis is not None):
+        return None
+    if fact == "present":
+        return lambda asked: tensor(asked) is not None
+    if fact == "constant":
+        return constant
+    own = _FACTS.get(fact)
+    if own is None:
+        return None
+    index = int(axis or 0)
+
+    def ask(asked: Asked) -> Any:
+        entry = tensor(asked)
+        if entry is None:
+            raise _Absent
+        return own(entry, index)
+
+    return ask
+
+
+@functools.cache
+def _question(subject: str) -> _Question:
+    """What a subject asks of an operator, made once of its words: models have thousands of them.
+
+    Raises:
+        ValueError: nothing is called so.
+    """
+    if subject in _PLAIN:
+        return _PLAIN[subject]
+    if subject.startswith("option."):
+        return _of_option(subject.removeprefix("option."))
+    tensor = _TENSOR.fullmatch(subject)
+    if tensor is None:
+        raise ValueError(f"nothing is called {subject}")
+    asks = _of_tensor(tensor[1], int(tensor[2]), tensor[3], tensor[4])
+    if asks is None:
+        raise ValueError(f"a tensor has no {subject.partition('.')[2]}")
+    return asks
+
+
 class Condition(msgspec.Struct, frozen=True):
     """One condition; `text` is as it was written."""
 
@@ -79,7 +194,7 @@ class Condition(msgspec.Struct, frozen=True):
     def holds(self, asked: Asked) -> bool | None:
         """Whether it holds of an operator; None where that is not known before the model runs."""
         try:
-            found = _look_up(self.subject, asked)
+            found = _question(self.subject)(asked)
         except _Absent:
             return False
         if found is None:
@@ -98,13 +213,10 @@ def parse(text: str) -> Condition:
     if match is None:
         raise ValueError(f"{text!r} is no condition: SUBJECT RELATION VALUES")
     subject, relation, rest = match.groups()
-    tensor = _TENSOR.fullmatch(subject)
-    if tensor is None and subject not in _PLAIN and not subject.startswith("option."):
-        raise ValueError(f"{text!r}: nothing is called {subject}")
-    if tensor is not None and (
-        tensor[3] not in _FACTS or (tensor[3] == "dim") != (tensor[4] is not None)
-    ):
-        raise ValueError(f"{text!r}: a tensor has no {subject.partition('.')[2]}")
+    try:
+        _question(subject)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
     values = tuple(_value(word) for word in rest.split())
     numbers = all(isinstance(value, int | float) for value in values)
     if relation[0] in "<>" and (len(values) != 1 or not numbers):
@@ -124,79 +236,6 @@ def _value(word: str) -> Any:
             return float(word)
         except ValueError:
             return word
-
-
-def _look_up(subject: str, asked: Asked) -> Any:
-    tensor = _TENSOR.fullmatch(subject)
-    if tensor is not None:
-        return _of_tensor(asked, tensor[1], int(tensor[2]), tensor[3], tensor[4])
-    if subject.startswith("option."):
-        name = subject.removeprefix("option.")
-        if name not in asked.options:
-            raise _Absent
-        return asked.options[name]
-    runtime = [
-        entry
-        for place, entry in enumerate(asked.inputs)
-        if entry is not None and place not in asked.constants
-    ]
-    made = [entry for entry in asked.outputs if entry is not None]
-    everything = [*runtime, *(asked.inputs[place] for place in asked.constants), *made]
-    match subject:
-        case "version":
-            return asked.version
-        case "inputs":
-            return len(asked.inputs)
-        case "outputs":
-            return len(asked.outputs)
-        case "runtime_inputs":
-            return len(runtime)
-        case "constant_inputs":
-            return len(asked.constants)
-        case "runtime.dtypes":
-            return frozenset(entry.dtype for entry in runtime)
-        case "outputs.dtypes":
-            return frozenset(entry.dtype for entry in made)
-        case "max_rank":
-            return max((len(entry.shape) for entry in everything if entry), default=0)
-        case "max_batch":
-            firsts = [entry.shape[0] for entry in made if len(entry.shape) > 1]
-            return None if -1 in firsts else max(firsts, default=1)
-        case _:
-            return _broadcast(asked.inputs)
-
-
-def _of_tensor(asked: Asked, side: str, place: int, fact: str, index: str | None) -> Any:
-    tensors = asked.inputs if side == "input" else asked.outputs
-    entry = tensors[place] if place < len(tensors) else None
-    if fact == "present":
-        return entry is not None
-    if entry is None:
-        raise _Absent
-    match fact:
-        case "constant":
-            return side == "input" and place in asked.constants
-        case "rank":
-            return len(entry.shape)
-        case "elements":
-            return entry.elements
-        case "dim":
-            if not -len(entry.shape) <= int(index or 0) < len(entry.shape):
-                raise _Absent
-            length = entry.shape[int(index or 0)]
-            return None if length < 0 else length
-        case "values":
-            if entry.values is None:
-                return None
-            return entry.values[0] if len(entry.values) == 1 else entry.values
-        case _:
-            return getattr(entry, fact)
-
-
-def _broadcast(inputs: Sequence[TensorEntry | None]) -> str | None:
-    if len(inputs) != 2 or inputs[0] is None or inputs[1] is None:
-        raise _Absent
-    return relation_of(inputs[0].shape, inputs[1].shape)
 
 
 def relation_of(first: Shape, second: Shape) -> str | None:
@@ -225,7 +264,7 @@ def relation_of(first: Shape, second: Shape) -> str | None:
 
 def _one_of(found: Any, values: tuple[Any, ...]) -> bool:
     # A bool is no number here: 1 is not true.
-    return any(
+    return found in values and any(
         found == value and isinstance(found, bool) == isinstance(value, bool) for value in values
     )
 

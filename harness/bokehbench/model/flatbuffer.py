@@ -6,7 +6,6 @@ is limited by one budget, because a few bytes can point at the same large vector
 Nothing here recurses, and no data are copied except strings and short vectors.
 """
 
-import hashlib
 import mmap
 import os
 import stat
@@ -14,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from struct import Struct
-from typing import Final, NoReturn
+from struct import Struct, unpack_from
+from typing import Any, Final, NoReturn
 
 from bokehbench.errors import ModelError
 
@@ -76,6 +75,8 @@ class Source:
 
     def sha256(self) -> str:
         """sha256 of the whole file, read in pieces so that the map stays out of memory."""
+        import hashlib
+
         try:
             self._file.seek(0)
             return hashlib.file_digest(self._file, "sha256").hexdigest()
@@ -185,21 +186,24 @@ class Table:
 
     def integers(self, slot: int) -> tuple[int, ...]:
         """All elements of a vector of int32; () when it is missing."""
-        start, count = self.vector(slot, 4) or (0, 0)
-        self.source.spend(count * ELEMENT_COST)
-        return Struct(f"<{count}i").unpack_from(self.source.data, start)
+        return self._numbers(slot, 4, "i")
 
     def long_integers(self, slot: int) -> tuple[int, ...]:
         """All elements of a vector of int64; () when it is missing."""
-        start, count = self.vector(slot, 8) or (0, 0)
-        self.source.spend(count * ELEMENT_COST)
-        return Struct(f"<{count}q").unpack_from(self.source.data, start)
+        return self._numbers(slot, 8, "q")
 
     def reals(self, slot: int) -> tuple[float, ...]:
         """All elements of a vector of float32; () when it is missing."""
-        start, count = self.vector(slot, 4) or (0, 0)
+        return self._numbers(slot, 4, "f")
+
+    def _numbers(self, slot: int, width: int, letter: str) -> tuple[Any, ...]:
+        vector = self.vector(slot, width)
+        if vector is None:
+            return ()
+        start, count = vector
         self.source.spend(count * ELEMENT_COST)
-        return Struct(f"<{count}f").unpack_from(self.source.data, start)
+        # struct.unpack_from remembers its layouts, which are few; Struct makes each anew.
+        return unpack_from(f"<{count}{letter}", self.source.data, start)
 
     def tables(self, slot: int) -> Iterator["Table"]:
         """All tables of a vector, one after the other; none when it is missing."""

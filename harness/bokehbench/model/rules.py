@@ -1,9 +1,7 @@
 """Rules about what delegates take, as data: rules/*.toml, and what was measured of them."""
 
 import functools
-import hashlib
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from bokehbench.model.conditions import Condition, parse
+from bokehbench.model.rulefiles import FOLDER, read_rules
 
 Verdict = Literal["delegated", "refused", "risky", "unknown"]
 
@@ -19,7 +18,6 @@ EVERY_RULE: Final = "*"
 
 VERDICTS: Final = ("delegated", "refused", "risky", "unknown")
 DELEGATES: Final = ("tflite-gpu", "litert-gpu", "xnnpack")
-FOLDER: Final = Path(__file__).with_name("rules")
 MEASURED: Final = "measured.toml"
 
 _RANGE: Final = re.compile(r"([a-z]+)((?: (?:<|<=|>|>=|==)\d+(?:\.\d+)*)*)")
@@ -137,8 +135,7 @@ def load_book(delegate: str, folder: Path = FOLDER) -> RuleBook:
 
 @functools.cache
 def _load(delegate: str, folder: Path) -> RuleBook:
-    data = (folder / f"{delegate}.toml").read_bytes()
-    document = tomllib.loads(data.decode())
+    document, digest = read_rules(folder / f"{delegate}.toml")
     sources = document["sources"]
     seen: set[str] = set()
     rules = []
@@ -156,7 +153,7 @@ def _load(delegate: str, folder: Path) -> RuleBook:
         default=default,
         folds=tuple(document.get("folds", ())),
         partitions=document.get("partitions"),
-        digest=hashlib.sha256(data).hexdigest()[:16],
+        digest=digest,
     )
 
 
@@ -222,7 +219,7 @@ def load_measured(path: Path = FOLDER / MEASURED) -> tuple[Measured, ...]:
     """
     if not path.exists():
         return ()
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document, _ = read_rules(path)
     found = []
     for run in document.get("run", ()):
         of = run["delegate"], run["engine"], run["version"]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from bokehbench.model.rules import FOLDER, MEASURED, Target
+from bokehbench.model.rulefiles import FOLDER
+from bokehbench.model.rules import MEASURED, Target
 from bokehbench.probe.ask import Told, ask_gpu, ask_xnnpack
 from bokehbench.probe.cases import cases
 from bokehbench.probe.measure import Run, to_toml
