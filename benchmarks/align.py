@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bokehbench.dataset.geometry import grid_error, largest_box, overlap
 from bokehbench.dataset.registration import register
 from bokehbench.dataset.settings import AlignSettings
+from tests.rig.leash import children
 from tests.support.warped import PHOTOS, RADII, frame, plain_homography, warped_pair
 
 RATIO_BOUND = 0.5
@@ -96,26 +97,13 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._end.wait(0.05):
-            self.peak = max(self.peak, sum(map(_resident_mib, _family(self._pid))))
+            self.peak = max(self.peak, sum(map(_resident_mib, (self._pid, *children(self._pid)))))
 
     def stop(self) -> float:
         """The peak so far; no more is taken."""
         self._end.set()
         self._thread.join()
         return self.peak
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[1]) == pid:
-                found.append(int(entry.name))
-    return found
 
 
 def _resident_mib(pid: int) -> float:

@@ -14,6 +14,7 @@ import pytest
 from bokehbench.fidelity import open_dataset
 from bokehbench.fidelity.images import load_gray, load_rgb
 from tests.dataset.photos import HEIGHT, ROWS, make_raw, photos, save, tree
+from tests.rig.leash import children
 from tests.support.command import Command
 
 WORDS = ("--height", HEIGHT, "--jobs", 2)
@@ -80,11 +81,12 @@ def test_killed_and_started_again_is_as_if_never_killed(
             assert process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.01)
-        children = workers(process.pid)
+        workers = children(process.pid)
+        assert workers
         process.send_signal(signal.SIGKILL)
         process.communicate()
     until = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in children):
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < until, "workers outlive the command"
         time.sleep(0.05)
     # Killed in the middle of a line and of a file.
@@ -99,20 +101,6 @@ def test_killed_and_started_again_is_as_if_never_killed(
     assert tree(broken) == tree(whole)
     kept = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns == stamp]
     assert len(kept) >= done
-
-
-def workers(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[1]) == pid:
-                found.append(int(entry.name))
-    assert found
-    return found
 
 
 def test_ctrl_c_ends_with_130_and_no_more_lines(bokehbench: Command, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bokehbench.runners.outcome import failure_of
 from bokehbench.runners.protocol import (
     ManifestItem,
     RunnerPaths,
-    manifest_text,
+    manifest_of,
     parse_events,
     runner_argv,
 )
@@ -156,7 +156,7 @@ def test_argv_sends_every_value() -> None:
 def test_a_manifest_holds_names_only() -> None:
     item = ManifestItem(index=3, inputs=("file:3.0.in", "seed:7"), output="3.out")
     expected = "bokehbench-manifest\t1\nitem\t3\tfile:3.out\tfile:3.0.in\tseed:7\n"
-    assert manifest_text([item]) == expected
+    assert manifest_of([item]).data.decode() == expected
     for name in ("../x", "a b", ".x", ""):
         with pytest.raises(ValueError, match="name"):
-            manifest_text([ManifestItem(index=0, inputs=(f"file:{name}",))])
+            manifest_of([ManifestItem(index=0, inputs=(f"file:{name}",))])

@@ -1,6 +1,5 @@
 """One TrialSpec in the app -> Trial: the same events, deadlines and failures as in the shell."""
 
-import hashlib
 import posixpath
 import signal
 import tempfile
@@ -21,27 +20,24 @@ from bokehbench.phone.bench import (
     EVENT_LIMIT,
     Bench,
     OnOutput,
-    device_failure,
     image_items,
     input_name,
+    kernel_cache,
     runner_words,
-    stream_of,
     timed_items,
     utc_now,
     work_id,
 )
+from bokehbench.phone.evidence import has_engine_log, judge, take_outputs
 from bokehbench.phone.process import GRACE_SECONDS
 from bokehbench.phone.transport import Deadline
 from bokehbench.runners.app_protocol import DEADLINE_EXIT, Greeting, RunWatch, exit_signal
-from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
-from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
     EventStream,
     ManifestItem,
-    OutputEvent,
     RunnerPaths,
-    manifest_text,
+    manifest_of,
 )
 
 LOG = "log"
@@ -98,13 +94,7 @@ def run_app_images(
         trial, stream = process.run(image_items(spec.items, len(bench.model.inputs)))
         if trial.failure is not None and trial.failure.kind == "disturbed":
             return trial
-        try:
-            with tempfile.TemporaryDirectory(prefix="bokehbench-") as folder:
-                for event in stream.outputs:
-                    process.take_output(event, Path(folder), on_output)
-        except DeviceError as error:
-            return replace(trial, status="failed", failure=trial.failure or device_failure(error))
-        return trial
+        return take_outputs(bench, trial, stream, process.pull, on_output)
 
 
 class _Process:
@@ -142,28 +132,21 @@ class _Process:
     def run(self, items: Sequence[ManifestItem]) -> tuple[Trial, EventStream]:
         """One trial, judged as one of the shell's is, and by whether it was in front."""
         bench, spec = self._bench, self._spec
-        text = manifest_text(items).encode()
-        manifest_sha256 = hashlib.sha256(text).hexdigest()
-        manifest = self.push(f"{manifest_sha256}.manifest", text)
-        argv = runner_words(bench, spec, self._paths(manifest))
+        manifest = manifest_of(items)
+        argv = runner_words(bench, spec, self._paths(self.push(manifest.name, manifest.data)))
         started, begun = utc_now(), time.monotonic_ns()
         ended = self._ended(argv)
         wall_ns = time.monotonic_ns() - begun
-        events = bytes(ended.watch.events[:EVENT_LIMIT])
-        stream = stream_of(events, manifest_sha256)
-        if stream.hello is not None and stream.problem is None:
-            bench.greeting[:] = [stream.hello]
-        log = self._log(ended, with_engine=stream.backend is None)
-        trial = trial_of(
+        trial, stream = judge(
+            bench,
             spec,
-            stream,
+            manifest,
+            bytes(ended.watch.events[:EVENT_LIMIT]),
+            lambda stream: self._log(ended, with_engine=has_engine_log(stream)),
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
-            log=log,
             started=started,
             wall_ns=wall_ns,
-            events_sha256=bench.put_blob(events) if events else None,
-            log_sha256=bench.put_blob(log) if log else None,
         )
         failure = ended.failure or trial.failure
         if not _was_in_front(ended.watch) and _may_be_from_that(failure):
@@ -172,20 +155,13 @@ class _Process:
             trial = replace(trial, status="failed", failure=failure, warmup_ns=(), invoke_ns=())
         return replace(trial, app=self._report(ended)), stream
 
-    def take_output(self, event: OutputEvent, folder: Path, on_output: OnOutput) -> None:
-        """Pull one output, compare its hash with the runner's, hand it on, remove it."""
-        if event.path is None:
-            return
-        target = folder / f"{event.index}.out"
-        name = posixpath.join(self._folder, event.path)
-        if self._link.pull(name, target) != event.sha256:
-            raise TransferError(f"{self._where}: output {event.index} arrived altered")
-        try:
-            on_output(event, target)
-        finally:
-            target.unlink(missing_ok=True)
+    def pull(self, name: str, target: Path) -> str:
+        """One output, which the app then need not keep; its sha256."""
+        path = posixpath.join(self._folder, name)
+        digest = self._link.pull(path, target)
         with suppress(AppRefused):
-            self._link.remove(name)
+            self._link.remove(path)
+        return digest
 
     @property
     def _where(self) -> str:
@@ -193,7 +169,7 @@ class _Process:
 
     def _paths(self, manifest: str) -> RunnerPaths:
         bench, greeting = self._bench, self._greeting
-        cache_dir, cache_token = self._kernel_cache()
+        cache_dir, cache_token = kernel_cache(bench, self._spec, self._link.folder)
         return RunnerPaths(
             runner="app",
             manifest=manifest,
@@ -203,14 +179,6 @@ class _Process:
             cache_dir=cache_dir,
             cache_token=cache_token,
         )
-
-    def _kernel_cache(self) -> tuple[str, str]:
-        """As launcher.kernel_cache, in the app's own data."""
-        bench, spec = self._bench, self._spec
-        if spec.backend != "gpu" or spec.gpu.cache == "none":
-            return NO_CACHE, NO_CACHE
-        key = cache_key(spec, bench.model, bench.device.facts, bench.engine_facts)
-        return self._link.folder(posixpath.join("cache", key)), key[:TOKEN_LENGTH]
 
     def _ended(self, argv: Sequence[str]) -> _Ended:
         """Have the run made; whatever ends it is told, nothing but Ctrl-C raises."""

@@ -1,5 +1,6 @@
 """What stays the same for all trials of a model on a device, and a trial in words; no I/O."""
 
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,15 +15,8 @@ from bokehbench.phone.device import Device, Placed
 from bokehbench.phone.process import Stop
 from bokehbench.phone.sampler import Sampler
 from bokehbench.runners.benchmark_model import ToolSetup
-from bokehbench.runners.protocol import (
-    EventStream,
-    Hello,
-    ManifestItem,
-    OutputEvent,
-    RunnerPaths,
-    parse_events,
-    runner_argv,
-)
+from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
+from bokehbench.runners.protocol import Hello, ManifestItem, OutputEvent, RunnerPaths, runner_argv
 
 EVENT_LIMIT = 32 * 1024 * 1024
 
@@ -101,15 +95,18 @@ def input_name(index: int, tensor: int) -> str:
     return f"{index}.{tensor}.in"
 
 
-def stream_of(stdout: bytes, manifest_sha256: str) -> EventStream:
-    """What a runner said of the manifest that it was given, and of no other."""
-    stream = parse_events(stdout)
-    hello = stream.hello
-    if stream.problem is None and hello and hello.manifest_sha256 != manifest_sha256:
-        return EventStream(
-            hello, stream.backend, None, (), None, stream.error, "the manifest arrived altered"
-        )
-    return stream
+def kernel_cache(bench: Bench, spec: TrialSpec, make: Callable[[str], str]) -> tuple[str, str]:
+    """The folder of the trial's compiled kernels and their token; what runs empties it.
+
+    It stays on the device when the run is over, as the placed files do.
+
+    Args:
+        make: makes a folder, named from where such files lie, and gives its path.
+    """
+    if spec.backend != "gpu" or spec.gpu.cache == "none":
+        return NO_CACHE, NO_CACHE
+    key = cache_key(spec, bench.model, bench.device.facts, bench.engine_facts)
+    return make(posixpath.join("cache", key)), key[:TOKEN_LENGTH]
 
 
 def work_id(spec: TrialSpec) -> str:

@@ -2,41 +2,37 @@
 
 import hashlib
 import posixpath
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from bokehbench.errors import DeviceError, TransferError
+from bokehbench.errors import TransferError
 from bokehbench.facts import Trial, TrialSpec
 from bokehbench.phone.bench import (
     EVENT_LIMIT,
     Bench,
     OnOutput,
-    device_failure,
     failed_trial,
     image_items,
     input_name,
+    kernel_cache,
     runner_words,
-    stream_of,
     timed_items,
     utc_now,
     work_id,
 )
 from bokehbench.phone.device import PUSH_SECONDS
+from bokehbench.phone.evidence import has_engine_log, judge, take_outputs
 from bokehbench.phone.process import GRACE_SECONDS, Stop, run_program
 from bokehbench.phone.transport import Deadline
-from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
-from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
     EventStream,
     ManifestItem,
-    OutputEvent,
     RunnerPaths,
-    manifest_text,
+    manifest_of,
 )
 
 __all__ = [
@@ -45,7 +41,7 @@ __all__ = [
     "OnOutput",
     "Stop",
     "failed_trial",
-    "kernel_cache",
+    "kernel_folder",
     "push",
     "run_images",
     "run_timed",
@@ -98,27 +94,26 @@ def run_images(
         verify(bench, folder, digests)
         items = image_items(spec.items, len(bench.model.inputs))
         trial, stream = _run(bench, spec, folder, items)
-        try:
-            with tempfile.TemporaryDirectory(prefix="bokehbench-") as host_folder:
-                for event in stream.outputs:
-                    _take_output(bench, folder, event, Path(host_folder), on_output)
-        except DeviceError as error:
-            # What the runner said stays as evidence; its outputs did not come, so it failed.
-            return replace(trial, status="failed", failure=trial.failure or device_failure(error))
-        return trial
+
+        def pull(name: str, target: Path) -> str:
+            path, deadline = posixpath.join(folder, name), Deadline.after(PUSH_SECONDS)
+            bench.device.transport.pull(path, target, deadline=deadline)
+            with open(target, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+        return take_outputs(bench, trial, stream, pull, on_output)
 
 
 def _run(
     bench: Bench, spec: TrialSpec, folder: str, items: Sequence[ManifestItem]
 ) -> tuple[Trial, EventStream]:
-    text = manifest_text(items).encode()
-    manifest_sha256 = hashlib.sha256(text).hexdigest()
-    manifest = posixpath.join(folder, f"{manifest_sha256}.manifest")
-    push(bench, text, manifest)
-    cache_dir, cache_token = kernel_cache(bench, spec)
+    manifest = manifest_of(items)
+    manifest_path = posixpath.join(folder, manifest.name)
+    push(bench, manifest.data, manifest_path)
+    cache_dir, cache_token = kernel_folder(bench, spec)
     paths = RunnerPaths(
         runner=bench.placed_runner.path,
-        manifest=manifest,
+        manifest=manifest_path,
         model=bench.placed_model.path,
         engine_library=bench.engine_library,
         engine_folder=bench.engine_folder,
@@ -137,50 +132,26 @@ def _run(
         sampler=bench.sampler,
         limit_bytes=EVENT_LIMIT,
     )
-    stream = stream_of(result.stdout, manifest_sha256)
-    if stream.hello is not None and stream.problem is None:
-        bench.greeting[:] = [stream.hello]
-    log = result.stderr
-    if stream.backend is None:
-        # The process ended while the engine was loading: its words are still in the file.
-        log += bench.device.read_small(posixpath.join(folder, ENGINE_LOG)) or b""
-    trial = trial_of(
+
+    def log(stream: EventStream) -> bytes:
+        if not has_engine_log(stream):
+            return result.stderr
+        return result.stderr + (bench.device.read_small(posixpath.join(folder, ENGINE_LOG)) or b"")
+
+    trial, stream = judge(
+        bench,
         spec,
-        stream,
+        manifest,
+        result.stdout,
+        log,
         exit_code=result.exit_code,
         timed_out=result.timed_out,
-        log=log,
         started=started,
         wall_ns=result.wall_ns,
-        events_sha256=bench.put_blob(result.stdout) if result.stdout else None,
-        log_sha256=bench.put_blob(log) if log else None,
     )
     if bench.sampler is not None:
         trial = replace(trial, series=bench.sampler.collect(folder))
     return trial, stream
-
-
-def _take_output(
-    bench: Bench, folder: str, event: OutputEvent, host_folder: Path, on_output: OnOutput
-) -> None:
-    """Pull one output, compare its hash with the runner's, hand it on, remove it."""
-    if event.path is None:
-        return
-    target = host_folder / f"{event.index}.out"
-    bench.device.transport.pull(
-        posixpath.join(folder, event.path), target, deadline=Deadline.after(PUSH_SECONDS)
-    )
-    with open(target, "rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != event.sha256:
-        raise TransferError(
-            f"{bench.device.facts.address}: output {event.index} arrived altered "
-            f"(sha256 {digest[:12]} instead of {event.sha256[:12]})"
-        )
-    try:
-        on_output(event, target)
-    finally:
-        target.unlink(missing_ok=True)
 
 
 def push(bench: Bench, data: bytes | memoryview, target: str) -> None:
@@ -192,20 +163,19 @@ def push(bench: Bench, data: bytes | memoryview, target: str) -> None:
     bench.device.transport.push(data, target, mode=0o600, deadline=Deadline.after(PUSH_SECONDS))
 
 
-def kernel_cache(bench: Bench, spec: TrialSpec) -> tuple[str, str]:
-    """The folder of the trial's compiled kernels and their token; what runs empties it.
-
-    It stays on the device when the run is over, as the placed files do.
+def kernel_folder(bench: Bench, spec: TrialSpec) -> tuple[str, str]:
+    """bench.kernel_cache in the folder that all runs on the device share.
 
     Raises:
         DeviceError: it can't be made.
     """
-    if spec.backend != "gpu" or spec.gpu.cache == "none":
-        return NO_CACHE, NO_CACHE
-    key = cache_key(spec, bench.model, bench.device.facts, bench.engine_facts)
-    folder = posixpath.join(bench.device.transport.root, "cache", key)
-    bench.device.check_shell("can't make a folder for kernels", 'mkdir -p "$1"', folder)
-    return folder, key[:TOKEN_LENGTH]
+
+    def make(name: str) -> str:
+        folder = posixpath.join(bench.device.transport.root, name)
+        bench.device.check_shell("can't make a folder for kernels", 'mkdir -p "$1"', folder)
+        return folder
+
+    return kernel_cache(bench, spec, make)
 
 
 def _library_path(bench: Bench) -> str:

@@ -15,7 +15,7 @@ from bokehbench.errors import EngineError, TransferError
 from bokehbench.facts import Failure, Trial, TrialSpec
 from bokehbench.phone.bench import not_started
 from bokehbench.phone.device import PUSH_SECONDS, Device
-from bokehbench.phone.launcher import Bench, kernel_cache, utc_now
+from bokehbench.phone.launcher import Bench, kernel_folder, utc_now
 from bokehbench.phone.process import run_program
 from bokehbench.phone.transport import Deadline
 from bokehbench.runners.benchmark_model import (
@@ -161,7 +161,7 @@ def _cache(bench: Bench, spec: TrialSpec) -> tuple[str | None, str, str]:
     Raises:
         DeviceError: the folder can't be made or emptied.
     """
-    folder, token = kernel_cache(bench, spec)
+    folder, token = kernel_folder(bench, spec)
     if folder == NO_CACHE:
         return None, "", "none"
     script = 'ls -A "$1"'

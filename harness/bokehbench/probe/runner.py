@@ -4,7 +4,6 @@ import json
 import platform
 import subprocess
 import tempfile
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from bokehbench.facts import InputSpec, IoSpec, OutputSpec, TrialSpec
 from bokehbench.model.reader import read_model
 from bokehbench.probe.ask import SECONDS, Told
 from bokehbench.runners import bundled_runner
-from bokehbench.runners.protocol import ManifestItem, RunnerPaths, manifest_text, runner_argv
+from bokehbench.runners.protocol import ManifestItem, RunnerPaths, manifest_of, runner_argv
 
 IMAGES = ("float32", "uint8", "int8")
 """Types of inputs and outputs that the runner can fill and read."""
@@ -50,15 +49,13 @@ def ask_tflite(model: Path, library: Path) -> Told | None:
         input_shapes=tuple(tuple(max(side, 1) for side in entry.shape) for entry in facts.inputs),
         seed=1,
     )
-    text = manifest_text(
-        [ManifestItem(index=0, inputs=tuple("seed:1" for _ in facts.inputs), output=None)]
-    )
+    manifest = manifest_of([ManifestItem(index=0, inputs=tuple("seed:1" for _ in facts.inputs))])
     with tempfile.TemporaryDirectory(prefix="bokehbench-probe-") as folder:
-        manifest = Path(folder) / f"{sha256(text.encode()).hexdigest()}.manifest"
-        manifest.write_text(text, encoding="utf-8")
+        listed = Path(folder) / manifest.name
+        listed.write_bytes(manifest.data)
         paths = RunnerPaths(
             runner=str(bundled_runner("linux", platform.machine())[1]),
-            manifest=str(manifest),
+            manifest=str(listed),
             model=str(model),
             engine_library=str(library),
             engine_folder=str(library.parent),

@@ -162,7 +162,20 @@ class EventStream:
     problem: str | None
 
 
-def manifest_text(items: Sequence[ManifestItem]) -> str:
+@dataclass(frozen=True)
+class Manifest:
+    """A batch's manifest as it is sent: its file is named by its hash, which the runner repeats."""
+
+    data: bytes
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return f"{self.sha256}.manifest"
+
+
+def manifest_of(items: Sequence[ManifestItem]) -> Manifest:
     """The manifest of a batch.
 
     Raises:
@@ -176,7 +189,8 @@ def manifest_text(items: Sequence[ManifestItem]) -> str:
                 raise ValueError(f"not a name for a manifest: {name!r}")
         output = f"file:{item.output}" if item.output else "none"
         lines.append("\t".join(("item", str(item.index), output, *item.inputs)))
-    return "\n".join(lines) + "\n"
+    data = ("\n".join(lines) + "\n").encode()
+    return Manifest(data, hashlib.sha256(data).hexdigest())
 
 
 def runner_argv(
