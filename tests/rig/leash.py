@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-HOLD = 'env --default-signal=INT,QUIT "$@" & read -r line; kill -KILL $! 2>/dev/null; wait'
+HOLD = 'env --default-signal=INT,QUIT,HUP "$@" & read -r line; kill -KILL $! 2>/dev/null; wait'
 """The holder: a shell that ends its child once the pipe to us is closed.
 
 A kernel closes the pipe even when we are killed. PR_SET_PDEATHSIG alone would not do: it
 fires when the THREAD that started the child ends. A shell has background commands ignore
-SIGINT and SIGQUIT, which everything on a device would inherit.
+SIGINT and SIGQUIT, and `nohup` SIGHUP, which everything on a device would inherit.
 """
 
 
