@@ -250,6 +250,8 @@ def test_a_json_path_that_cannot_be_written_is_found_before_measuring(
         ("--name", "a", "--name", "b"),
         ("--quick", "--processes", "5"),
         ("--max-seconds", "nan"),
+        ("--sustained", "nan"),
+        ("--recovery-seconds", "inf"),
         ("--core-mask", "f0000000"),
     ],
 )

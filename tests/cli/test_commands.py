@@ -4,10 +4,13 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
 import bokehbench as package
-from bokehbench.cli import COMMANDS
+from bokehbench.cli import COMMANDS, group
+from bokehbench.cli.options import FiniteRange
+from tests.project.documents import commands
 from tests.support.command import Command
 
 
@@ -118,3 +121,18 @@ def test_every_table_format(bokehbench: Command, model: object, tmp_path: object
         assert mark in ended.out
     ended = bokehbench("table", "--format", "latex", "-o", f"{tmp_path}/t.tex")
     assert (ended.code, ended.out) == (0, "")
+
+
+def test_no_option_takes_a_number_that_is_none() -> None:
+    ranges = [
+        (" ".join(path), parameter.name, parameter.type)
+        for path, context in commands(group, ("bokehbench",))
+        for parameter in context.command.params
+        if isinstance(parameter.type, click.FloatRange)
+    ]
+    assert len(ranges) > 10
+    for command, name, kind in ranges:
+        assert isinstance(kind, FiniteRange), f"{command}: {name}"
+        for text in ("nan", "inf", "-inf"):
+            with pytest.raises(click.BadParameter):
+                kind.convert(text, None, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import DatasetError, UsageError
 
@@ -48,21 +49,21 @@ FAILED = 1
 @click.option("--wide", default="bokeh", show_default=True, help="Folder of wide apertures.")
 @click.option(
     "--min-overlap",
-    type=click.FloatRange(0.1, 1.0),
+    type=FiniteRange(0.1, 1.0),
     default=0.6,
     show_default=True,
     help="Share of the narrow frame that both must show.",
 )
 @click.option(
     "--max-error",
-    type=click.FloatRange(0.01, 10.0),
+    type=FiniteRange(0.01, 10.0),
     default=0.5,
     show_default=True,
     help="Pixels by which blocks, and corners by estimate, may be off.",
 )
 @click.option(
     "--max-exposure",
-    type=click.FloatRange(0.0, 10.0),
+    type=FiniteRange(0.0, 10.0),
     default=1.0,
     show_default=True,
     help="Stops by which exposures may differ.",

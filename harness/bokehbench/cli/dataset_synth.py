@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bokehbench.cli.dataset_progress import pair_bar
+from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import DatasetError, UsageError
 
@@ -42,7 +43,7 @@ def _focus(text: str) -> float | None:
 )
 @click.option(
     "--radius",
-    type=click.FloatRange(0.5, 200.0),
+    type=FiniteRange(0.5, 200.0),
     default=30.0,
     show_default=True,
     help="Disk radius in pixels of what is a whole range of disparity out of focus.",

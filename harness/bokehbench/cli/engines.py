@@ -15,6 +15,7 @@ from bokehbench.cli.downloads import (
     engines_root,
     find_routes,
 )
+from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import note, to_json
 from bokehbench.text import clean
 
@@ -40,7 +41,7 @@ platform_option = click.option(
 )
 seconds_option = click.option(
     "--seconds",
-    type=click.FloatRange(1, 86_400),
+    type=FiniteRange(1, 86_400),
     default=600,
     show_default=True,
     help="Deadline of the whole command.",

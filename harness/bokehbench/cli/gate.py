@@ -9,7 +9,7 @@ import click
 
 from bokehbench.cli.compare import allow_option, see_allowed
 from bokehbench.cli.measure import json_sink
-from bokehbench.cli.options import adb_option, profile_dir_option, store_option
+from bokehbench.cli.options import FiniteRange, adb_option, profile_dir_option, store_option
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
 
@@ -56,7 +56,7 @@ def _share(_context: click.Context, parameter: click.Parameter, value: str) -> f
 )
 @click.option(
     "--floor-ms",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.05,
     show_default=True,
     help="Smaller differences are never called a regression.",

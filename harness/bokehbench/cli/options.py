@@ -46,6 +46,19 @@ profile_dir_option = click.option(
 )
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers that are numbers: click's own lets NaN through, and infinity."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Fails where it is none, not finite, or out of range."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number; give one.", param, ctx)
+        return number
+
+
 class Protocol(NamedTuple):
     """What was said about repetition; None is "as the protocol says"."""
 
@@ -86,15 +99,6 @@ def make_protocol(words: Protocol, default: str = "challenge") -> "MeasurementPr
     return merged
 
 
-def _finite(
-    _context: click.Context, parameter: click.Parameter, value: float | None
-) -> float | None:
-    """click's ranges let NaN through."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("not a number", param=parameter)
-    return value
-
-
 def protocol_options(function: _F) -> _F:
     """How often what is run; arrives as `protocol`."""
 
@@ -121,8 +125,7 @@ def protocol_options(function: _F) -> _F:
     )
     @click.option(
         "--max-seconds",
-        type=click.FloatRange(0.001, 86_400),
-        callback=_finite,
+        type=FiniteRange(0.001, 86_400),
         help="Cap on a process's runs.  [default: protocol's]",
     )
     @wraps(function)

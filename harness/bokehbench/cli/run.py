@@ -20,6 +20,7 @@ from bokehbench.cli.image_options import (
 )
 from bokehbench.cli.measure import json_sink, measure, new_run_id
 from bokehbench.cli.options import (
+    FiniteRange,
     Protocol,
     adb_option,
     io_options,
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sustained",
     "sustained_seconds",
-    type=click.FloatRange(0, 86_400),
+    type=FiniteRange(0, 86_400),
     default=0,
     metavar="SECONDS",
     help="One more process of each record for so long: latency over time, as the device warms.",
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
 @click.option(
     "--process-timeout",
     "process_timeout_seconds",
-    type=click.FloatRange(1, 86_400),
+    type=FiniteRange(1, 86_400),
     metavar="SECONDS",
     help="End a process after so long.  [default: what the slowest model may take]",
 )
@@ -106,7 +107,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--recovery-seconds",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=60,
     show_default=True,
     help="How long a lost device may take to come back.",

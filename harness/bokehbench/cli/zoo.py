@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bokehbench.cli.model_options import parse_size
+from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import note, to_json
 from bokehbench.cli.zoo_table import table
 from bokehbench.cli.zoo_train import train_model
@@ -90,7 +91,7 @@ def _ms(value: float | str) -> str:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 86_400),
+    type=FiniteRange(1, 86_400),
     default=3600,
     show_default=True,
     help="Deadline of the conversion, and of the run that checks the file.",
