@@ -94,6 +94,15 @@ def killed_in_time(process: "subprocess.Popen[str]", store: Path, steps: int) ->
     raise AssertionError("the run did not get that far")
 
 
+@pytest.mark.parametrize(
+    "words", [("--processes", "3"), ("--dry-run",), ("--backend", "xnnpack"), ("net.tflite",)]
+)
+def test_words_of_no_effect_are_refused(bokehbench: Command, words: tuple[str, ...]) -> None:
+    ended = bokehbench("run", "--resume", "0123", *words)
+    assert ended.code == 2
+    assert f"leave out {words[0] if words[0][0] == '-' else 'MODELS'}" in ended.err
+
+
 def test_a_plan_that_is_another_is_refused(bokehbench: Command, model: Path) -> None:
     words = ("run", "--device", "local", "--backend", "xnnpack", "--runs", 5, "--warmups", 1)
     with bokehbench.start(*words, model) as process:

@@ -347,6 +347,18 @@ def test_dry_run_touches_nothing(bokehbench: Command, model: Path, pairs: Path) 
     assert not list((bokehbench.home / "cache").rglob("*.tflite"))
 
 
+def test_a_dry_run_writes_its_document_where_it_is_told(bokehbench: Command, model: Path) -> None:
+    words = ("run", "--device", "local", model, "--dry-run", "--json")
+    whole = bokehbench(*words, "-")
+    plan = json.loads(whole.out)
+    assert [device["device"] for device in plan["devices"]] == ["local"]
+    target = bokehbench.home / "plan.json"
+    assert "dry run" in bokehbench(*words, target).out
+    assert json.loads(target.read_text(encoding="utf-8")) == plan
+    # A pipe by its name among the process's files: no path leads to what it is.
+    assert bokehbench(*words, "/dev/stderr").err == whole.out
+
+
 @pytest.mark.parametrize("name", ["a b", "it's", 'x"y', "$HOME", "ü 日本", "-dash", "%s", "a\tb"])
 def test_odd_file_names(bokehbench: Command, model: Path, name: str) -> None:
     odd = model.with_name(f"{name}.tflite")

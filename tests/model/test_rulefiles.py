@@ -47,7 +47,7 @@ def test_an_edited_file_is_parsed_anew(tmp_path: Path, monkeypatch: pytest.Monke
     assert digest == hashlib.sha256(b'title = "two"\n').hexdigest()[:16]
 
 
-@pytest.mark.parametrize("left", [None, b"", b'{"half": ', b"\xff"])
+@pytest.mark.parametrize("left", [None, b"", b'{"half": ', b"\xff", b"[1]"])
 def test_rules_are_read_without_what_the_build_leaves(
     left: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

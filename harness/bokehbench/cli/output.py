@@ -36,13 +36,15 @@ class Sink:
         self._part: Path | None = None
         if target == "-":
             return
+        # Asked of the name as it is: what a link to a pipe (/dev/stdout, /dev/fd/3) names
+        # has a path nowhere.
+        if self._goal.is_dir():
+            raise UsageError(f"{self.name}: is a folder; give a file name")
+        if self._goal.exists() and not self._goal.is_file():
+            return
         # Behind a link it is the file that is replaced, not the link.
         goal = Path(os.path.realpath(target))
         self._goal = goal
-        if goal.is_dir():
-            raise UsageError(f"{self.name}: is a folder; give a file name")
-        if goal.exists() and not goal.is_file():
-            return
         import tempfile
 
         try:

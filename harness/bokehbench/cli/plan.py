@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokehbench.cli.output import to_json
+from bokehbench.cli.output import Sink, to_json
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.session import Prepared
 
 
-def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
-    """What would run, and why; nothing has been put on a device."""
+def show_plans(devices: "Sequence[Prepared]", sink: Sink | None) -> None:
+    """What would run, and why, as JSON where it has a sink; nothing was put on a device."""
     plans = [(prepared, _planned(prepared)) for prepared in devices]
-    if as_json:
+    if sink is not None:
         document = [
             {
                 "device": prepared.device.facts.address,
@@ -24,8 +24,9 @@ def show_plans(devices: "Sequence[Prepared]", *, as_json: bool) -> None:
             }
             for prepared, records in plans
         ]
-        click.echo(to_json({"devices": document}), nl=False)
-        return
+        sink.write(to_json({"devices": document}))
+        if sink.is_screen:
+            return
     for prepared, records in plans:
         settings = prepared.plan.settings
         protocol = settings.protocol

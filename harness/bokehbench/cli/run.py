@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from bokehbench.cli.app_options import app_for, launch_option, see_apps, see_launch
 from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
@@ -152,8 +153,7 @@ def command(
     from bokehbench.session import RunRequest
 
     if resume is not None:
-        if models or devices:
-            raise UsageError("--resume goes on with the models and devices of that run; name none")
+        _see_resume(click.get_current_context())
         return go_on(resume, store, json_target, adb_server, profile_dir)
     if not models:
         raise UsageError("no model given; name one or more .tflite files")
@@ -228,7 +228,8 @@ def command(
                 "to a profile of your own, see docs/profiles.md"
             )
     if dry_run:
-        show_plans(prepared, as_json=json_target == "-")
+        with json_sink(json_target) as sink:
+            show_plans(prepared, sink)
         return 0
     with json_sink(json_target) as sink, open_for_writing(store) as opened, closing_all(prepared):
         return measure(prepared, opened, sink, new_run_id())
@@ -305,6 +306,27 @@ def equipped(
     return prepare(
         request, device, profile, engines, runner, missing, new_id or fresh_id, host, app
     )
+
+
+_BESIDE_RESUME = frozenset({"resume", "store", "json_target", "adb_server", "profile_dir"})
+
+
+def _see_resume(context: click.Context) -> None:
+    """A run goes on as it was begun: refuse words that would be of no effect.
+
+    Raises:
+        UsageError: one was given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is ParameterSource.COMMANDLINE and parameter.name not in _BESIDE_RESUME:
+            # The models, an argument, have a source even where none is named.
+            if isinstance(parameter, click.Argument) and not context.params["models"]:
+                continue
+            raise UsageError(
+                f"--resume goes on with the models, devices and settings of that run; leave out "
+                f"{parameter.opts[0] if isinstance(parameter, click.Option) else 'MODELS'}"
+            )
 
 
 def go_on(

@@ -6,7 +6,7 @@ that was edited since, or a file that is not shipped, is parsed as ever.
 """
 
 import functools
-import zlib
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +23,9 @@ def read_rules(path: Path) -> tuple[dict[str, Any], str]:
         ValueError: it is no TOML.
     """
     data = path.read_bytes()
-    known = _parsed().get(_key(data))
-    if known is None:
-        known = _parse(data)
-    return known["document"], known["digest"]
+    digest = hashlib.sha256(data).hexdigest()
+    known = _parsed().get(digest)
+    return (_parse(data) if known is None else known), digest[:16]
 
 
 def write_parsed(files: Iterable[Path], output: Path) -> None:
@@ -36,30 +35,22 @@ def write_parsed(files: Iterable[Path], output: Path) -> None:
     parsed = {}
     for path in files:
         data = path.read_bytes()
-        parsed[_key(data)] = _parse(data)
+        parsed[hashlib.sha256(data).hexdigest()] = _parse(data)
     output.write_text(json.dumps(parsed), encoding="utf-8")
 
 
-def _key(data: bytes) -> str:
-    return f"{zlib.crc32(data):08x}"
-
-
 def _parse(data: bytes) -> dict[str, Any]:
-    import hashlib
     import tomllib
 
-    return {
-        "digest": hashlib.sha256(data).hexdigest()[:16],
-        "document": tomllib.loads(data.decode()),
-    }
+    return tomllib.loads(data.decode())
 
 
 @functools.cache
-def _parsed() -> dict[str, Any]:
+def _parsed() -> dict[str, dict[str, Any]]:
+    """Documents by the sha256 of their TOML."""
     from msgspec.json import decode
 
     try:
-        found: dict[str, Any] = decode((FOLDER / PARSED).read_bytes())
+        return decode((FOLDER / PARSED).read_bytes(), type=dict[str, dict[str, Any]])
     except (OSError, ValueError):
         return {}
-    return found
