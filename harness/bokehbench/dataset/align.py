@@ -13,6 +13,7 @@ from bokehbench.dataset.files import (
     check_inside,
     is_inside,
     raw_files,
+    remove_labels,
     remove_parts,
     write_atomic,
 )
@@ -172,9 +173,7 @@ def _forget(out: Path, journal: Journal, names: set[str]) -> None:
     """Remove the images of pairs that were aligned before and are no longer in RAW."""
     for name, row in journal.before.items():
         if name not in names:
-            for label in row.outputs:
-                if is_inside(out / label, out):
-                    (out / label).unlink(missing_ok=True)
+            remove_labels(out, row.outputs)
 
 
 def _tasks(

@@ -3,11 +3,12 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from bokehbench.errors import DatasetError
 from bokehbench.fidelity.images import shown
+from bokehbench.fidelity.pairs import SUFFIXES
 
 PART = ".bokehbench-part"
 CHUNK_BYTES = 1 << 20
@@ -64,6 +65,32 @@ def write_atomic(path: Path, data: bytes) -> str:
             "folder, then start again; what is done stays done"
         ) from None
     return hashlib.sha256(data).hexdigest()
+
+
+def is_label(label: str, name: str, roles: Collection[str]) -> bool:
+    """Whether `label` names an image of the pair `name` in one of the folders: `role/name.jpg`.
+
+    What a journal or document says comes from a file that others may have changed; only such a
+    label may become a path that is read or removed.
+    """
+    role, _, file = label.partition("/")
+    plain = not any(mark in file for mark in "/\0")
+    path = Path(file)
+    return plain and role in roles and path.stem == name and path.suffix.lower() in SUFFIXES
+
+
+def remove_labels(out: Path, labels: Iterable[str]) -> None:
+    """Remove `out`/label, those that are there.
+
+    Raises:
+        DatasetError: one can't be removed.
+    """
+    for label in labels:
+        path = out / label
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DatasetError(f"{shown(path)}: can't be removed ({error.strerror})") from None
 
 
 def remove_parts(folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from bokehbench.dataset.files import write_atomic
+from bokehbench.dataset.files import is_label, write_atomic
 from bokehbench.dataset.rows import Row
 from bokehbench.dataset.settings import AlignSettings
 from bokehbench.errors import DatasetError
@@ -40,7 +41,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """The journal of one output folder, held by one process at a time.
 
-    `before` has the rows of earlier runs, by name; `again` is whether there were any runs.
+    `before` has the rows of earlier runs, by name.
     """
 
     def __init__(self, out: Path, head: Head) -> None:
@@ -48,7 +49,6 @@ class Journal:
         self._head = head
         self._path = out / JOURNAL
         self.before: dict[str, Row] = {}
-        self.again = False
 
     def __enter__(self) -> Self:
         try:
@@ -87,14 +87,11 @@ class Journal:
         try:
             document = msgspec.json.decode(path.read_bytes(), type=Document)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            raise DatasetError(
-                f"{shown(path)}: is not what `dataset align` wrote: give another folder"
-            ) from None
+            raise _not_ours(path) from None
         self._agree(
             Head(format=document.format, opencv=document.opencv, settings=document.settings)
         )
-        self.before |= {row.name: row for row in document.rows}
-        self.again = True
+        self._keep(document.rows, path)
 
     def _read_journal(self) -> None:
         self._file.seek(0)
@@ -104,18 +101,22 @@ class Journal:
         try:
             if whole:
                 self._agree(msgspec.json.decode(whole[0], type=Head))
-                self.again = True
-            for line in whole[1:]:
-                row = msgspec.json.decode(line, type=Row)
-                self.before[row.name] = row
+            rows = [msgspec.json.decode(line, type=Row) for line in whole[1:]]
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise DatasetError(
-                f"{shown(self._path)}: is damaged: remove it; pairs are then aligned again"
-            ) from None
+            raise _not_ours(self._path) from None
+        self._keep(rows, self._path)
         if cut:
             self._file.truncate(self._path.stat().st_size - len(cut))
         if not whole:
             self._append(self._head)
+
+    def _keep(self, rows: Iterable[Row], path: Path) -> None:
+        settings = self._head.settings
+        roles = (settings.narrow, settings.wide, settings.depth)
+        for row in rows:
+            if not all(is_label(label, row.name, roles) for label in row.outputs):
+                raise _not_ours(path)
+            self.before[row.name] = row
 
     def _agree(self, head: Head) -> None:
         if head == self._head:
@@ -154,3 +155,9 @@ class Journal:
         data = msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
         write_atomic(self._out / DOCUMENT, data)
         self._path.unlink()
+
+
+def _not_ours(path: Path) -> DatasetError:
+    return DatasetError(
+        f"{shown(path)}: is not what `dataset align` wrote: give a new or empty folder"
+    )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bokehbench.dataset.files import check_inside, file_digest, write_atomic
+from bokehbench.dataset.files import check_inside, file_digest, remove_labels, write_atomic
 from bokehbench.dataset.geometry import Box, Homography, largest_box, normalised, overlap, resizing
 from bokehbench.dataset.registration import register
 from bokehbench.dataset.rows import UNREADABLE, Row, registered
@@ -88,8 +88,7 @@ def _remove(task: Task, before: Row | None) -> None:
     """A pair that is aligned anew, or rejected, leaves nothing of an earlier time."""
     roles = (task.settings.narrow, task.settings.wide, task.settings.depth)
     labels = {f"{role}/{task.name}.{kind}" for role in roles for kind in ("jpg", "png")}
-    for label in labels | set(before.outputs if before is not None else ()):
-        (task.out / label).unlink(missing_ok=True)
+    remove_labels(task.out, labels | set(before.outputs if before is not None else ()))
 
 
 def _read(path: Path, settings: AlignSettings) -> _Photo:

@@ -1,0 +1,72 @@
+"""`dataset align` and its own OUT: what it takes for its own, and what it removes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bokehbench.dataset.files import is_label
+from tests.dataset.photos import HEIGHT, make_raw, tree
+from tests.support.command import Command
+
+WORDS = ("--height", HEIGHT, "--jobs", 1)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "../victim.txt",
+        "../1.jpg",
+        "bokeh/../1.jpg",
+        "bokeh/../../1.jpg",
+        "/1.jpg",
+        "/etc/1.jpg",
+        "bokeh/2.jpg",
+        "bokeh/1.txt",
+        "bokeh/1",
+        "bokeh/1\0.jpg",
+        "other/1.jpg",
+        "1.jpg",
+        "",
+    ],
+)
+def test_labels_that_no_run_writes(label: str) -> None:
+    assert not is_label(label, "1", ("original", "bokeh"))
+
+
+def test_labels_of_a_pair() -> None:
+    roles = ("original", "bokeh")
+    for label in ("original/1.jpg", "bokeh/1.png", "bokeh/1.JPEG"):
+        assert is_label(label, "1", roles)
+    assert is_label("bokeh/a.b c.jpg", "a.b c", roles)
+    # A name is a row's own word too.
+    assert not is_label("bokeh/../../x.jpg", "../../x", roles)
+
+
+def test_a_label_that_leads_out_removes_nothing(bokehbench: Command, tmp_path: Path) -> None:
+    raw, out = make_raw(tmp_path / "raw", 2), tmp_path / "out"
+    assert bokehbench("dataset", "align", raw, out, *WORDS).code == 0
+    (tmp_path / "victim.txt").write_text("mine")
+    document = json.loads((out / "align.json").read_text())
+    document["rows"][0]["outputs"]["../victim.txt"] = "0" * 64
+    (out / "align.json").write_text(json.dumps(document))
+    before = {name: data for name, data in tree(tmp_path).items() if "raw/" not in name}
+
+    def refused(place: str) -> None:
+        ended = bokehbench("dataset", "align", raw, out, *WORDS)
+        assert ended.code == 2
+        assert f"{place}: is not what `dataset align` wrote" in ended.complaint
+        after = tree(tmp_path)
+        assert {name: after.get(name) for name in before} == before
+
+    refused("align.json")
+    # The pair is no longer in RAW: what was written of it would go.
+    for role in ("original", "bokeh"):
+        (raw / role / "1.jpg").unlink()
+    refused("align.json")
+    rows = document.pop("rows")
+    lines = "".join(json.dumps(line) + "\n" for line in (document, *rows))
+    (out / "align.json").unlink()
+    del before["out/align.json"]
+    (out / "align.journal.jsonl").write_text(lines)
+    refused("align.journal.jsonl")
