@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -156,3 +157,29 @@ def test_png_and_other_folder_names(bokehbench: Command, tmp_path: Path) -> None
         "f1.8/a b.png",
         "f16/a b.png",
     ]
+
+
+@pytest.mark.parametrize("shape", [(392, 518), (500, 667)])
+def test_a_map_of_a_little_another_shape_lies_on_its_photo(
+    bokehbench: Command, tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    # Odd sizes, read at a half: the last column stands for one pixel of the file.
+    size = 1331, 999
+    for role, photo in zip(("original", "bokeh"), photos(3), strict=True):
+        image = cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC)
+        save(raw / role / "1.png", np.asarray(image, np.uint8))
+    rows, columns = shape
+    # Black up to 90 % of the photo's width and height, with the pixel that is cut in two gray.
+    x, y = (np.clip(np.arange(n) - 0.9 * n + 1.0, 0.0, 1.0) for n in (columns, rows))
+    edges = np.rint(255 * np.maximum(x[None, :], y[:, None])).astype(np.uint8)
+    save(raw / "original_depth" / "1.png", edges)
+    ended = bokehbench("dataset", "align", raw, out, *WORDS, "--json", "-")
+    assert ended.code == 0, ended.err
+    # Two pixels of the file for each that was read; the last one of an odd size is cut off.
+    left, top, right, bottom = (edge + edge % 2 for edge in ended.json()["rows"][0]["crop"])
+    depth = load_gray(out / "original_depth" / "1.png").astype(float)
+    black = (255 - depth[0]).sum() / 255, (255 - depth[:, 0]).sum() / 255
+    wide, high = depth.shape[1] / (right - left), depth.shape[0] / (bottom - top)
+    assert black[0] == pytest.approx((0.9 * size[0] - left) * wide, abs=0.03)
+    assert black[1] == pytest.approx((0.9 * size[1] - top) * high, abs=0.03)

@@ -13,6 +13,7 @@ from bokehbench.dataset.geometry import (
     overlap,
     project,
     resizing,
+    same_shape,
     signed_area,
 )
 
@@ -24,6 +25,13 @@ def shifted(x: float, y: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float
 def test_a_resize_keeps_edges_in_line() -> None:
     points = project(resizing(0.5, 0.25), corners(64, 32))
     assert points == pytest.approx(corners(32, 8))
+
+
+def test_shapes_of_depth_models() -> None:
+    assert same_shape((392, 518), (3024, 4032))
+    assert same_shape((512, 768), (1024, 1536))
+    assert not same_shape((384, 518), (3024, 4032))
+    assert not same_shape((518, 392), (3024, 4032))
 
 
 def test_the_overlap_of_a_shift() -> None:

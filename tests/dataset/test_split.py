@@ -78,6 +78,22 @@ def test_files_and_depth(bokehbench: Command, tmp_path: Path) -> None:
     assert linked.samefile(root / "original" / linked.name)
 
 
+def test_a_map_keeps_its_capitals_and_its_pair(bokehbench: Command, tmp_path: Path) -> None:
+    root = make(tmp_path / "d", range(1, 5))
+    flat = np.zeros((100, 150), np.uint8)
+    save(root / "original_depth" / "1.png", flat)
+    save(root / "original_depth" / "2.PNG", flat)
+    save(root / "original_depth" / "9.PNG", flat)
+    ended = bokehbench("dataset", "check", root, "--json", "-", *WORDS)
+    assert [problem["files"] for problem in ended.json()["problems"]] == [["original_depth/9.PNG"]]
+    out = tmp_path / "out"
+    ended = bokehbench("dataset", "split", root, out, "--test", 1, *WORDS)
+    assert ended.code == 0, ended.err
+    maps = {path.name: path.parents[1].name for path in out.glob("*/original_depth/*")}
+    photos = {path.stem: path.parents[1].name for path in out.glob("*/original/*")}
+    assert maps == {"1.png": photos["1"], "2.PNG": photos["2"]}
+
+
 def test_refusals_leave_nothing(bokehbench: Command, tmp_path: Path) -> None:
     root = make(tmp_path / "d", range(1, 5))
     out = tmp_path / "out"

@@ -18,7 +18,7 @@ from bokehbench.dataset.files import (
     write_atomic,
 )
 from bokehbench.dataset.journal import DOCUMENT, JOURNAL, Head, Journal
-from bokehbench.dataset.processes import in_processes
+from bokehbench.dataset.processes import KEPT, in_processes
 from bokehbench.dataset.rows import UNREADABLE, Row
 from bokehbench.dataset.settings import AlignSettings
 from bokehbench.errors import DatasetError
@@ -76,7 +76,9 @@ def align(
             on_plan(len(dataset.pairs), done)
         tasks = _tasks(dataset, raw, out, settings, journal)
         rows = list(strays)
-        for row in in_processes(align_pair, tasks, jobs or usable_cores(), lambda task: task.name):
+        for row in in_processes(
+            align_pair, tasks, jobs or usable_cores(), lambda task: task.name, kept=KEPT
+        ):
             journal.add(row)
             rows.append(row)
             if on_row is not None:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from bokehbench.dataset.files import file_digest, is_inside, raw_files
+from bokehbench.dataset.geometry import same_shape
 from bokehbench.dataset.likeness import Print, alike, fingerprint
 from bokehbench.dataset.processes import in_processes
 from bokehbench.errors import DatasetError
@@ -41,7 +42,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of one pair; `size` is that of the source, (height, width)."""
+    """What was seen of one pair; `size` is that of the source, (height, width).
+
+    files: source and reference, relative to the dataset; depth: their map, empty without one.
+    """
 
     split: str
     name: str
@@ -49,6 +53,7 @@ class Look:
     size: tuple[int, int] | None = None
     print: Print | None = None
     problems: tuple[Problem, ...] = ()
+    depth: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,9 @@ def _strays(base: Path, dataset: Dataset, source: str, reference: str, depth: st
             file = _label(path, base)
             text = f"{file}: a camera's raw file: develop it to JPEG or PNG"
             found.append(Problem(kind="raw", files=(file,), text=text))
-    for name in sorted(set(_maps(dataset, depth)) - {pair.name for pair in dataset.pairs}):
-        file = _label(dataset.root / depth / f"{name}.png", base)
+    maps = _maps(dataset, depth)
+    for name in sorted(set(maps) - {pair.name for pair in dataset.pairs}):
+        file = _label(maps[name], base)
         found.append(Problem(kind="depth", files=(file,), text=f"{file}: has no photo"))
     return found
 
@@ -176,17 +182,18 @@ def _label(path: Path, base: Path) -> str:
 def look_at(task: _Task) -> Look:
     """Read the files of one pair, whole."""
     files = tuple(_label(task.paths[role], task.base) for role in (task.source, task.reference))
-    look = Look(task.split, task.name, files)
+    depth = _label(task.paths[task.depth], task.base) if task.depth in task.paths else ""
+    look = Look(task.split, task.name, files, depth=depth)
     for path in task.paths.values():
         if not is_inside(path, task.base):
             file = _label(path, task.base)
             text = f"{file}: a link that leads out of the dataset: put the file itself there"
-            return _with(look, Problem(kind="link", files=(file,), text=text))
+            return replace(look, problems=(Problem(kind="link", files=(file,), text=text),))
     try:
         photo, other = (load_rgb(task.paths[role]) for role in (task.source, task.reference))
         digests = [file_digest(task.paths[role]) for role in (task.source, task.reference)]
     except DatasetError as error:
-        return _with(look, Problem(kind="corrupt", files=files, text=str(error)))
+        return replace(look, problems=(Problem(kind="corrupt", files=files, text=str(error)),))
     problems = []
     size, other_size = photo.shape[:2], other.shape[:2]
     if size != other_size:
@@ -200,11 +207,7 @@ def look_at(task: _Task) -> Look:
         text = f"{files[0]}: is of one brightness"
         problems.append(Problem(kind="blank", files=files[:1], text=text))
     problems += _depth(task, (size[0], size[1]))
-    return Look(task.split, task.name, files, (size[0], size[1]), seen, tuple(problems))
-
-
-def _with(look: Look, problem: Problem) -> Look:
-    return Look(look.split, look.name, look.files, problems=(problem,))
+    return replace(look, size=(size[0], size[1]), print=seen, problems=tuple(problems))
 
 
 def _depth(task: _Task, size: tuple[int, int]) -> list[Problem]:
@@ -216,7 +219,7 @@ def _depth(task: _Task, size: tuple[int, int]) -> list[Problem]:
         height, width = load_gray(path).shape
     except DatasetError as error:
         return [Problem(kind="corrupt", files=(file,), text=str(error))]
-    if abs(width / height - size[1] / size[0]) <= 0.01 * width / height:
+    if same_shape((height, width), size):
         return []
     text = f"{file}: is {_size((height, width))}, of another shape than its photo, {_size(size)}"
     return [Problem(kind="depth", files=(file,), text=text)]

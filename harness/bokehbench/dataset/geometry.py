@@ -11,6 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# Share by which two aspect ratios may differ: sizes are whole pixels, and depth models want
+# multiples of 14 or 32.
+SHAPE_TOLERANCE = 0.01
+
 Homography = NDArray[np.float64]
 Points = NDArray[np.float64]
 
@@ -32,6 +36,12 @@ class Box(NamedTuple):
     def height(self) -> int:
         """Pixels from top to bottom."""
         return self.bottom - self.top
+
+
+def same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether a depth map, (height, width), is of a photo's shape: aspect ratios within 1 %."""
+    ratio, wanted = one[1] / one[0], other[1] / other[0]
+    return abs(ratio - wanted) <= SHAPE_TOLERANCE * wanted
 
 
 def normalised(matrix: NDArray[np.float64]) -> Homography:

@@ -12,6 +12,9 @@ from typing import TypeVar
 from bokehbench.errors import RunError
 from bokehbench.fidelity.images import shown
 
+KEPT = "; what is done stays done"
+"""For work that goes on where it was."""
+
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
@@ -21,8 +24,16 @@ def in_processes(
     tasks: Sequence[_Task],
     jobs: int,
     name: Callable[[_Task], str],
+    kept: str = "",
 ) -> Iterator[_Result]:
     """`work` of every task, in any order, from up to `jobs` processes; few wait at a time.
+
+    Args:
+        work: a function that other processes can import.
+        tasks: what can be pickled.
+        jobs: processes at most.
+        name: a task's name, for messages.
+        kept: what a new start finds of this one, the end of the message of a killed process.
 
     Raises:
         RunError: a process was killed; `name` says near which task.
@@ -35,6 +46,7 @@ def in_processes(
     )
     waiting: dict[Future[_Result], _Task] = {}
     todo = iter(tasks)
+    task: _Task | None = None
     try:
         while True:
             while len(waiting) < 2 * jobs:
@@ -46,16 +58,17 @@ def in_processes(
                 return
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                near = ", ".join(shown(name(task)) for task in list(waiting.values())[:jobs])
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    raise RunError(
-                        f"a worker was killed near pair {near}, maybe for want of memory: start "
-                        "again with fewer --jobs; what is done stays done"
-                    ) from None
+                result = future.result()
                 del waiting[future]
                 yield result
+    # A pool whose process was killed refuses new tasks as well as results.
+    except BrokenProcessPool:
+        at_work = list(waiting.values())[:jobs] or [one for one in (task,) if one is not None]
+        near = ", ".join(shown(name(one)) for one in at_work)
+        raise RunError(
+            f"a worker was killed near pair {near}, maybe for want of memory: start again with "
+            f"fewer --jobs{kept}"
+        ) from None
     finally:
         _end(pool)
 

@@ -109,7 +109,7 @@ def split_dataset(
     part = out.with_name(f".{out.name}.bokehbench-part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        _fill(part, folder, checked, chosen, source, link)
+        _fill(part, folder, checked, chosen, link)
         (part / "split.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(chosen), indent=1) + b"\n"
         )
@@ -133,17 +133,12 @@ def _refuse(folder: Path, checked: Checked) -> None:
         raise DatasetError(f"{fatal[0].text}{more}: `bokehbench dataset check` lists all")
 
 
-def _fill(
-    part: Path, folder: Path, checked: Checked, chosen: Split, source: str, link: bool
-) -> None:
+def _fill(part: Path, folder: Path, checked: Checked, chosen: Split, link: bool) -> None:
     """Files of every pair, its depth map with it."""
     place = {name: split for split in SPLITS for name in getattr(chosen, split)}
     for look in checked.looks:
-        paths = [folder / file for file in look.files]
-        depth = paths[0].parent.parent / f"{source}_depth" / f"{look.name}.png"
-        if depth.is_file() and is_inside(depth, folder):
-            paths.append(depth)
-        for path in paths:
+        files = (*look.files, look.depth) if look.depth else look.files
+        for path in (folder / file for file in files):
             goal = part / place[look.name] / path.parent.name / path.name
             goal.parent.mkdir(parents=True, exist_ok=True)
             if link:

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from bokehbench.dataset.files import check_inside, is_inside, write_atomic
+from bokehbench.dataset.geometry import same_shape
 from bokehbench.dataset.processes import in_processes
 from bokehbench.errors import DatasetError
 from bokehbench.fidelity.images import load_gray, load_rgb, shown
@@ -125,8 +126,7 @@ def make_pair(task: _Task) -> Made:
 
 
 def _same_shape(task: _Task, photo: tuple[int, ...], depth: tuple[int, ...]) -> None:
-    ratio = photo[1] / photo[0]
-    if abs(depth[1] / depth[0] - ratio) > 0.01 * ratio:
+    if not same_shape(depth, photo):
         raise DatasetError(
             f"{shown(os.path.relpath(task.depth, task.base))}: is {depth[1]}x{depth[0]}, of "
             f"another shape than its photo, {photo[1]}x{photo[0]}"

@@ -22,12 +22,12 @@ class Frame:
     width: int
     height: int
 
-    def to_narrow(self, factor: float = 1.0) -> Homography:
-        """Maps points of the written image to points of the narrow photo resized by `factor`."""
+    def to_narrow(self, factor_x: float = 1.0, factor_y: float = 1.0) -> Homography:
+        """Maps points of the written image to points of the narrow photo resized by the factors."""
         scale = resizing(self.box.width / self.width, self.box.height / self.height)
         shift = np.eye(3)
         shift[:2, 2] = self.box.left, self.box.top
-        matrix: Homography = resizing(factor, factor) @ shift @ scale
+        matrix: Homography = resizing(factor_x, factor_y) @ shift @ scale
         return matrix
 
     def resized(self, factor: float) -> "Frame":

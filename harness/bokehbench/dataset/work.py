@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bokehbench.dataset.files import check_inside, file_digest, remove_labels, write_atomic
-from bokehbench.dataset.geometry import Box, Homography, largest_box, normalised, overlap, resizing
+from bokehbench.dataset.geometry import (
+    Box,
+    Homography,
+    largest_box,
+    normalised,
+    overlap,
+    resizing,
+    same_shape,
+)
 from bokehbench.dataset.registration import register
 from bokehbench.dataset.rows import UNREADABLE, Row, registered
 from bokehbench.dataset.settings import AlignSettings
@@ -149,9 +157,13 @@ def _written(
     if depth is not None:
         gray = _depth(depth, narrow)
         # A map keeps its own resolution beside the photo's, as EBB!'s are half as large.
-        share = min(1.0, gray.shape[0] / narrow.size[1])
-        small = frame.resized(share)
-        there = small.to_narrow(gray.shape[0] / narrow_read[1])
+        width, height = narrow.size
+        small = frame.resized(min(1.0, gray.shape[0] / height))
+        # From the file's size: what was read of an odd one covers up to a pixel more. Each axis has
+        # its own factor, as a map's shape is a little off where a model wants a round size.
+        there = small.to_narrow(
+            gray.shape[1] * narrow.factor / width, gray.shape[0] * narrow.factor / height
+        )
         files[f"{settings.depth}/{task.name}.png"] = encode(
             resample(gray, small, there), "png", 100
         )
@@ -160,8 +172,8 @@ def _written(
 
 def _depth(path: Path, narrow: _Photo) -> NDArray[np.uint8]:
     gray = load_gray(path)
-    height, width = gray.shape
-    if abs(width / height - narrow.size[0] / narrow.size[1]) > 0.01 * width / height:
+    if not same_shape(gray.shape, narrow.size[::-1]):
+        height, width = gray.shape
         raise DatasetError(
             f"{shown(path)}: is {width}x{height}, of another shape than its photo, "
             f"{narrow.size[0]}x{narrow.size[1]}: make it of the same photo"
