@@ -3,9 +3,15 @@
 import json
 from pathlib import Path
 
+import cv2
+import PIL
 import pytest
 
+from bokehbench.dataset.align import owner
 from bokehbench.dataset.files import is_label
+from bokehbench.dataset.journal import Journal
+from bokehbench.dataset.settings import AlignSettings
+from bokehbench.errors import DatasetError
 from tests.dataset.photos import HEIGHT, make_raw, tree
 from tests.support.command import Command
 
@@ -70,3 +76,49 @@ def test_a_label_that_leads_out_removes_nothing(bokehbench: Command, tmp_path: P
     del before["out/align.json"]
     (out / "align.journal.jsonl").write_text(lines)
     refused("align.journal.jsonl")
+
+
+def test_a_refusal_makes_nothing(bokehbench: Command, tmp_path: Path) -> None:
+    raw, out = make_raw(tmp_path / "raw", 1), tmp_path / "out"
+    (tmp_path / "away").mkdir()
+    (raw / "original_depth").symlink_to(tmp_path / "away")
+    ended = bokehbench("dataset", "align", raw, out, *WORDS)
+    assert ended.code == 2
+    assert "leads out of" in ended.complaint
+    assert not out.exists()
+
+
+def test_folders_that_a_run_made_and_could_not_fill(bokehbench: Command, tmp_path: Path) -> None:
+    raw, out = make_raw(tmp_path / "raw", 1), tmp_path / "out"
+    for role in ("original", "bokeh"):
+        (out / role).mkdir(parents=True)
+    (out / "bokeh" / "mine.jpg").touch()
+    ended = bokehbench("dataset", "align", raw, out, *WORDS)
+    assert ended.code == 2
+    assert "did not write" in ended.complaint
+    (out / "bokeh" / "mine.jpg").unlink()
+    assert bokehbench("dataset", "align", raw, out, *WORDS).code == 0
+
+
+@pytest.mark.parametrize("library", ["opencv", "pillow"])
+def test_another_library_is_refused(tmp_path: Path, library: str) -> None:
+    mine = owner(AlignSettings())
+    with Journal(tmp_path, mine, AlignSettings()) as journal:
+        journal.finish(())
+    document = json.loads((tmp_path / "align.json").read_text())
+    assert document["opencv"] == cv2.__version__
+    assert document["pillow"] == PIL.__version__
+    with Journal(tmp_path, mine, AlignSettings()):
+        pass
+    (tmp_path / "align.json").write_text(json.dumps({**document, library: "1.0"}))
+    with pytest.raises(DatasetError, match=rf"(?i){library} 1\.0, now {document[library]}"):
+        Journal(tmp_path, mine, AlignSettings()).__enter__()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"rows": [], "settings": 1}']
+)
+def test_documents_of_others(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "align.json").write_bytes(data)
+    with pytest.raises(DatasetError, match="is not what `dataset align` wrote"):
+        Journal(tmp_path, owner(AlignSettings()), AlignSettings()).__enter__()

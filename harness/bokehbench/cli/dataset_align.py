@@ -142,7 +142,7 @@ def _tell(settings: "AlignSettings") -> None:
 def _document(settings: "AlignSettings", rows: "tuple[Row, ...]") -> dict[str, Any]:
     import msgspec
 
-    from bokehbench.dataset.journal import FORMAT
+    from bokehbench.dataset.align import FORMAT
 
     return {
         "format": FORMAT,

@@ -13,11 +13,10 @@ from bokehbench.dataset.files import (
     check_inside,
     is_inside,
     raw_files,
-    remove_labels,
-    remove_parts,
     write_atomic,
 )
-from bokehbench.dataset.journal import DOCUMENT, JOURNAL, Head, Journal
+from bokehbench.dataset.folder import Owner, prepare
+from bokehbench.dataset.journal import Journal
 from bokehbench.dataset.processes import KEPT, in_processes
 from bokehbench.dataset.rows import UNREADABLE, Row
 from bokehbench.dataset.settings import AlignSettings
@@ -29,9 +28,15 @@ from bokehbench.fidelity.threads import usable_cores
 if TYPE_CHECKING:
     from bokehbench.dataset.work import Task
 
+FORMAT = "bokehbench-align/1"
 CSV = "align.csv"
 PAGE = "align.html"
-MORE = (DOCUMENT, JOURNAL, CSV, PAGE)
+
+
+def owner(settings: AlignSettings) -> Owner[Row]:
+    """What `dataset align` calls its own in an output folder."""
+    roles = (settings.narrow, settings.wide, settings.depth)
+    return Owner(command="align", format=FORMAT, roles=roles, row=Row, reports=(CSV, PAGE))
 
 
 def align(
@@ -66,13 +71,9 @@ def align(
 
     dataset, strays = _planned(raw, settings)
     _prepare(out, raw, dataset, settings)
-    with Journal(out, Head(opencv=_opencv(), settings=settings)) as journal:
-        for role in (settings.narrow, settings.wide, settings.depth):
-            remove_parts(out / role)
-        remove_parts(out)
-        _forget(out, journal, {pair.name for pair in dataset.pairs})
+    with Journal(out, owner(settings), settings) as journal:
+        done = journal.tidy({pair.name for pair in dataset.pairs})
         if on_plan is not None:
-            done = sum(pair.name in journal.before for pair in dataset.pairs)
             on_plan(len(dataset.pairs), done)
         tasks = _tasks(dataset, raw, out, settings, journal)
         rows = list(strays)
@@ -87,12 +88,6 @@ def align(
         _report(out, dataset, settings, ordered)
         journal.finish(ordered)
     return ordered
-
-
-def _opencv() -> str:
-    import cv2
-
-    return str(cv2.__version__)
 
 
 def _planned(raw: Path, settings: AlignSettings) -> tuple[Dataset, tuple[Row, ...]]:
@@ -141,45 +136,23 @@ def _raw_rows(raw: Path, settings: AlignSettings) -> tuple[Row, ...]:
 
 
 def _prepare(out: Path, raw: Path, dataset: Dataset, settings: AlignSettings) -> None:
-    """The output folders, after a look at what is there.
+    """The output folders, after every look at RAW and at what is there.
 
     Raises:
-        DatasetError: `out` lies in `raw` or holds it, is no folder, is not ours, or leads away.
+        DatasetError: a link leads out of `raw`; `out` lies in it or holds it, or as `prepare`.
     """
-    for role in (settings.narrow, settings.wide):
+    roles = [settings.narrow, settings.wide]
+    if (dataset.root / settings.depth).is_dir():
+        roles.append(settings.depth)
+    for role in roles:
         check_inside(dataset.root / role, raw)
     if is_inside(out, raw) or is_inside(raw, out):
         raise DatasetError(f"{shown(out)}: lies in RAW or around it: give a folder beside it")
-    roles = (settings.narrow, settings.wide, settings.depth)
-    try:
-        if out.is_dir() and any(out.iterdir()):
-            if not any((out / name).is_file() for name in (DOCUMENT, JOURNAL)):
-                raise DatasetError(
-                    f"{shown(out)}: holds files that `dataset align` did not write: "
-                    "give a new or empty folder"
-                )
-            for name in (*MORE, *roles):
-                check_inside(out / name, out)
-        for role in (settings.narrow, settings.wide):
-            (out / role).mkdir(parents=True, exist_ok=True)
-        if (dataset.root / settings.depth).is_dir():
-            check_inside(dataset.root / settings.depth, raw)
-            (out / settings.depth).mkdir(exist_ok=True)
-    except OSError as error:
-        raise DatasetError(
-            f"{shown(out)}: can't be written ({error.strerror}): give another folder"
-        ) from None
-
-
-def _forget(out: Path, journal: Journal, names: set[str]) -> None:
-    """Remove the images of pairs that were aligned before and are no longer in RAW."""
-    for name, row in journal.before.items():
-        if name not in names:
-            remove_labels(out, row.outputs)
+    prepare(out, owner(settings), roles)
 
 
 def _tasks(
-    dataset: Dataset, raw: Path, out: Path, settings: AlignSettings, journal: Journal
+    dataset: Dataset, raw: Path, out: Path, settings: AlignSettings, journal: Journal[Row]
 ) -> "list[Task]":
     from bokehbench.dataset.work import Task
 

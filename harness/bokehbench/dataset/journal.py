@@ -1,54 +1,53 @@
-"""What is done of an alignment: a line a pair while it runs, one sorted document at its end."""
+"""What is done of a dataset: a line a pair while it runs, one sorted document at its end."""
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Self
 
 import msgspec
 
-from bokehbench.dataset.files import is_label, write_atomic
-from bokehbench.dataset.rows import Row
-from bokehbench.dataset.settings import AlignSettings
+from bokehbench.dataset.files import is_label, remove_labels, remove_parts, write_atomic
+from bokehbench.dataset.folder import Owner, R
 from bokehbench.errors import DatasetError
 from bokehbench.fidelity.images import shown
 
-# The number rises whenever the same photos and settings give other images.
-FORMAT = "bokehbench-align/1"
-JOURNAL = "align.journal.jsonl"
-DOCUMENT = "align.json"
-
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows have in common: made with these settings by this OpenCV."""
+    """What all rows have in common: these settings, and the libraries that decide about pixels."""
 
-    format: str = FORMAT
+    format: str
     opencv: str
-    settings: AlignSettings
+    pillow: str = "unknown"
+    settings: dict[str, Any]
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """All of an alignment, rows in the natural order of names."""
+def _head(format_: str, settings: msgspec.Struct) -> Head:
+    import cv2
+    import PIL
 
-    format: str = FORMAT
-    opencv: str
-    settings: AlignSettings
-    rows: tuple[Row, ...]
+    return Head(
+        format=format_,
+        opencv=str(cv2.__version__),
+        pillow=PIL.__version__,
+        settings=msgspec.to_builtins(settings),
+    )
 
 
-class Journal:
+class Journal(Generic[R]):
     """The journal of one output folder, held by one process at a time.
 
     `before` has the rows of earlier runs, by name.
     """
 
-    def __init__(self, out: Path, head: Head) -> None:
+    def __init__(self, out: Path, owner: Owner[R], settings: msgspec.Struct) -> None:
         self._out = out
-        self._head = head
-        self._path = out / JOURNAL
-        self.before: dict[str, Row] = {}
+        self._owner = owner
+        self._head = _head(owner.format, settings)
+        self._path = out / owner.journal
+        self.before: dict[str, R] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -62,7 +61,8 @@ class Journal:
         except OSError:
             self._file.close()
             raise DatasetError(
-                f"{shown(self._out)}: another `dataset align` is writing there: wait for its end"
+                f"{shown(self._out)}: another `dataset {self._owner.command}` is writing there: "
+                "wait for its end"
             ) from None
         try:
             self._read_document()
@@ -81,17 +81,18 @@ class Journal:
         self._file.close()
 
     def _read_document(self) -> None:
-        path = self._out / DOCUMENT
+        path = self._out / self._owner.document
         if not path.exists():
             return
         try:
-            document = msgspec.json.decode(path.read_bytes(), type=Document)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            raise _not_ours(path) from None
-        self._agree(
-            Head(format=document.format, opencv=document.opencv, settings=document.settings)
-        )
-        self._keep(document.rows, path)
+            document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            listed = msgspec.convert(document.pop(self._owner.listed, None), list[Any])
+            head = msgspec.convert(document, Head)
+            rows = [msgspec.convert(row, self._owner.row) for row in listed]
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise self._not_ours(path) from None
+        self._agree(head)
+        self._keep(rows, path)
 
     def _read_journal(self) -> None:
         self._file.seek(0)
@@ -101,44 +102,67 @@ class Journal:
         try:
             if whole:
                 self._agree(msgspec.json.decode(whole[0], type=Head))
-            rows = [msgspec.json.decode(line, type=Row) for line in whole[1:]]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise _not_ours(self._path) from None
+            rows = [msgspec.json.decode(line, type=self._owner.row) for line in whole[1:]]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise self._not_ours(self._path) from None
         self._keep(rows, self._path)
         if cut:
             self._file.truncate(self._path.stat().st_size - len(cut))
         if not whole:
             self._append(self._head)
 
-    def _keep(self, rows: Iterable[Row], path: Path) -> None:
-        settings = self._head.settings
-        roles = (settings.narrow, settings.wide, settings.depth)
+    def _keep(self, rows: Iterable[R], path: Path) -> None:
         for row in rows:
-            if not all(is_label(label, row.name, roles) for label in row.outputs):
-                raise _not_ours(path)
+            if not all(is_label(label, row.name, self._owner.roles) for label in row.outputs):
+                raise self._not_ours(path)
             self.before[row.name] = row
+
+    def _not_ours(self, path: Path) -> DatasetError:
+        return DatasetError(
+            f"{shown(path)}: is not what `dataset {self._owner.command}` wrote: "
+            "give a new or empty folder"
+        )
 
     def _agree(self, head: Head) -> None:
         if head == self._head:
             return
-        mine, theirs = (msgspec.to_builtins(one) for one in (self._head, head))
         unlike = [
-            f"{key} {theirs['settings'][key]}, now {value}"
-            for key, value in mine["settings"].items()
-            if theirs["settings"][key] != value
+            f"{key} {_word(head.settings.get(key))}, now {_word(value)}"
+            for key, value in self._head.settings.items()
+            if key not in head.settings or head.settings[key] != value
         ]
-        if head.opencv != self._head.opencv:
-            unlike.append(f"OpenCV {head.opencv}, now {self._head.opencv}")
+        for title, theirs, mine in (
+            ("OpenCV", head.opencv, self._head.opencv),
+            ("Pillow", head.pillow, self._head.pillow),
+        ):
+            if theirs != mine:
+                unlike.append(f"{title} {theirs}, now {mine}")
         raise DatasetError(
-            f"{shown(self._out)}: was begun otherwise ({'; '.join(unlike) or head.format}): "
+            f"{shown(self._out)}: was begun otherwise ({shown('; '.join(unlike) or head.format)}): "
             "give the same options, or an empty folder"
         )
 
-    def add(self, row: Row) -> None:
+    def tidy(self, names: Collection[str]) -> int:
+        """Remove what killed writes left, and images of pairs that are no longer among `names`.
+
+        Returns:
+            How many of the names are noted as done.
+
+        Raises:
+            DatasetError: an image can't be removed.
+        """
+        for folder in (self._out, *(self._out / role for role in self._owner.roles)):
+            remove_parts(folder)
+        for name, row in self.before.items():
+            if name not in names:
+                remove_labels(self._out, row.outputs)
+        return sum(name in self.before for name in names)
+
+    def add(self, row: R) -> None:
         """Note a pair that is done."""
         self._append(row)
 
-    def _append(self, line: Head | Row) -> None:
+    def _append(self, line: Head | R) -> None:
         try:
             self._file.seek(0, os.SEEK_END)
             self._file.write(msgspec.json.encode(line) + b"\n")
@@ -149,15 +173,14 @@ class Journal:
                 "start again; what is done stays done"
             ) from None
 
-    def finish(self, rows: tuple[Row, ...]) -> None:
+    def finish(self, rows: tuple[R, ...]) -> None:
         """Replace the journal by the document."""
-        document = Document(opencv=self._head.opencv, settings=self._head.settings, rows=rows)
+        document = {**msgspec.structs.asdict(self._head), self._owner.listed: rows}
         data = msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
-        write_atomic(self._out / DOCUMENT, data)
+        write_atomic(self._out / self._owner.document, data)
         self._path.unlink()
 
 
-def _not_ours(path: Path) -> DatasetError:
-    return DatasetError(
-        f"{shown(path)}: is not what `dataset align` wrote: give a new or empty folder"
-    )
+def _word(value: object) -> object:
+    """A setting as the command line knows it."""
+    return "auto" if value is None else value

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bokehbench.dataset.files import check_inside, file_digest, remove_labels, write_atomic
+from bokehbench.dataset.files import remove_labels, write_atomic
+from bokehbench.dataset.folder import digests, still_there
 from bokehbench.dataset.geometry import (
     Box,
     Homography,
@@ -61,11 +62,11 @@ def align_pair(task: Task) -> Row:
     """
     kept = task.before
     try:
-        inputs = {_label(role, path): _input(path, task) for role, path in task.paths.items()}
+        inputs = digests(task.paths, task.raw)
     except DatasetError as error:
         _remove(task, task.before)
         return Row(name=task.name, verdict=UNREADABLE, reason=str(error))
-    if kept is not None and kept.inputs == inputs and _still_there(task.out, kept.outputs):
+    if kept is not None and kept.inputs == inputs and still_there(task.out, kept.outputs):
         return kept
     _remove(task, kept)
     try:
@@ -74,22 +75,6 @@ def align_pair(task: Task) -> Row:
         return Row(name=task.name, verdict=UNREADABLE, reason=str(error), inputs=inputs)
     outputs = {label: write_atomic(task.out / label, images[label]) for label in sorted(images)}
     return Row(name=task.name, inputs=inputs, outputs=outputs, **fields)
-
-
-def _label(role: str, path: Path) -> str:
-    return f"{role}/{path.name}"
-
-
-def _input(path: Path, task: Task) -> str:
-    check_inside(path, task.raw)
-    return file_digest(path)
-
-
-def _still_there(out: Path, outputs: dict[str, str]) -> bool:
-    try:
-        return all(file_digest(out / label) == digest for label, digest in outputs.items())
-    except DatasetError:
-        return False
 
 
 def _remove(task: Task, before: Row | None) -> None:
