@@ -1,5 +1,7 @@
 """The lens, layers from disparity, and `dataset synth`."""
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bokehbench.dataset.layering import central_disparity, layers_of, synthesise
+from bokehbench.dataset.layering import IN_FOCUS, central_disparity, layers_of, synthesise
 from bokehbench.dataset.lens import (
+    Layer,
+    composite,
     disk_kernel,
     linear_to_srgb,
     render,
@@ -94,9 +98,29 @@ def test_a_slope_shows_no_seams() -> None:
 
 def test_the_furthest_layer_covers_the_frame() -> None:
     photo, disparity = scene()
-    layers, focus = layers_of(photo, disparity, 0.5, 20.0, 10)
-    assert min(layers, key=lambda layer: layer.disparity).alpha.min() == 1.0
-    assert np.isfinite(render(layers, focus, 1.8)).all()
+    layers = list(layers_of(photo, disparity, 0.5, 20.0, 10))
+    disparities = [layer.disparity for layer in layers]
+    assert disparities == sorted(disparities)
+    assert layers[0].alpha.min() == 1.0
+    picture = render(layers[::-1], IN_FOCUS, 1.8)
+    assert np.isfinite(picture).all()
+    assert (composite(iter(layers), IN_FOCUS, 1.8) == picture).all()
+
+
+def test_one_layer_is_held_at_a_time() -> None:
+    photo, disparity = scene()
+    disparity = disparity + (np.arange(disparity.shape[1]) % 50).astype(np.uint8)
+    made: list[weakref.ref[Layer]] = []
+
+    def watched() -> Iterator[Layer]:
+        for layer in layers_of(photo, disparity, 0.5, 20.0, 24):
+            assert all(one() is None for one in made)
+            made.append(weakref.ref(layer))
+            yield layer
+            del layer
+
+    composite(watched(), IN_FOCUS, 1.8)
+    assert len(made) > 8
 
 
 def test_a_folder(bokehbench: Command, tmp_path: Path) -> None:
@@ -147,7 +171,7 @@ def test_refusals(bokehbench: Command, tmp_path: Path) -> None:
         ((root, tmp_path / "o", "--focus", "2"), "--focus 2"),
         ((root, tmp_path / "o", "--focus", "nan"), "--focus nan"),
         ((root, root / "o"), "lies in the photos' folder"),
-        ((root, tmp_path / "home"), "is not empty"),
+        ((root, tmp_path / "home"), "did not write"),
         ((tmp_path / "home", tmp_path / "o"), "original/"),
     ):
         (tmp_path / "home" / "x").touch()

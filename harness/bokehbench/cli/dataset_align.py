@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from bokehbench.cli.dataset_progress import pair_bar, tell_done
 from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import DatasetError, UsageError
@@ -167,28 +168,16 @@ def _progress(
     """A bar on a terminal; elsewhere nothing but what was rejected."""
     from bokehbench.dataset.rows import ALIGNED
 
-    def told(row: "Row") -> None:
-        if row.verdict != ALIGNED:
-            note(f"warning: {row.name}: {row.verdict}: {row.reason}")
-
-    def resumed(total: int, done: int) -> None:
-        _tell(settings)
-        if done:
-            note(f"{done} of {total} pairs were done before; they are checked and kept")
-
-    if not sys.stderr.isatty():
-        yield resumed, told
-        return
-    from bokehbench.cli.progress import image_bar
-
-    with ExitStack() as stack:
-        steps: list[Callable[[], None]] = []
+    with pair_bar() as (begin, advance):
 
         def planned(total: int, done: int) -> None:
-            resumed(total, done)
-            steps.append(stack.enter_context(image_bar(total)))
+            _tell(settings)
+            tell_done(total, done)
+            begin(total)
 
-        def advanced(_: "Row") -> None:
-            steps[0]()
+        def told(row: "Row") -> None:
+            advance()
+            if row.verdict != ALIGNED and not sys.stderr.isatty():
+                note(f"warning: {row.name}: {row.verdict}: {row.reason}")
 
-        yield planned, advanced
+        yield planned, told

@@ -4,6 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from bokehbench.cli.output import note
+
+
+def tell_done(total: int, done: int) -> None:
+    """Say what an earlier run did of the pairs, if anything."""
+    if done:
+        note(f"{done} of {total} pairs were done before; they are checked and kept")
+
 
 @contextmanager
 def pair_bar() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:

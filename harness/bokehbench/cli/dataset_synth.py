@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bokehbench.cli.dataset_progress import pair_bar
+from bokehbench.cli.dataset_progress import pair_bar, tell_done
 from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import DatasetError, UsageError
@@ -84,7 +84,8 @@ def command(
 
     The photo is cut into layers of equal disparity, each blurred by a disk in linear light and
     laid over those behind it. What was hidden is filled with smooth colours. Photos and maps are
-    copied to OUT beside the result.
+    copied to OUT beside the result; OUT/synth.json has everything. Started again after an
+    interruption, it goes on.
 
     Exit codes: 0 all made, 1 some could not be, 2 none could be or bad input.
     """
@@ -103,7 +104,12 @@ def command(
     with ExitStack() as stack:
         sink = stack.enter_context(Sink(json_target, "--json")) if json_target else None
         on_plan, on_pair = stack.enter_context(pair_bar())
-        rows = synth(folder, out, settings, jobs=jobs, on_plan=on_plan, on_pair=_told(on_pair))
+
+        def planned(total: int, done: int) -> None:
+            tell_done(total, done)
+            on_plan(total)
+
+        rows = synth(folder, out, settings, jobs=jobs, on_plan=planned, on_pair=_told(on_pair))
         if sink is not None:
             document = {
                 "format": FORMAT,

@@ -1,5 +1,7 @@
 """A photo and its disparity map -> layers that the lens can blur, filled in behind what is near."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +11,15 @@ from bokehbench.dataset.lens import (
     ByteImage,
     FloatImage,
     Layer,
+    composite,
     linear_to_srgb,
-    render,
     srgb_to_linear,
 )
 
 # Share of a layer's thickness over which it fades into the next, so that slopes show no steps.
 FADE = 0.5
+IN_FOCUS = 0.0
+"""The disparity that is sharp, of what `layers_of` gives."""
 
 
 def central_disparity(disparity: NDArray[np.uint8]) -> float:
@@ -27,8 +31,10 @@ def central_disparity(disparity: NDArray[np.uint8]) -> float:
 
 def layers_of(
     photo: ByteImage, disparity: NDArray[np.uint8], focus: float, radius_px: float, count: int
-) -> tuple[list[Layer], float]:
-    """Layers of a photo, and the disparity in focus, both in pixels of disk radius.
+) -> Iterator[Layer]:
+    """Layers of a photo from back to front, each made when it is asked for.
+
+    Their disparities are in pixels of disk radius, `IN_FOCUS` where sharp.
 
     Args:
         photo: (H, W, 3) uint8 sRGB.
@@ -45,16 +51,13 @@ def layers_of(
     values = cv2.resize(disparity, (width, height), interpolation=cv2.INTER_LINEAR)
     depth = (values.astype(np.float32) / 255.0 - np.float32(focus)) * np.float32(radius_px)
     step = max(radius_px / count, 1e-6)
-    index = np.rint(depth / step).astype(np.int32)
-    numbers = [int(number) for number in np.unique(index)]
-    reach = [_from(depth, number, step) for number in numbers[1:]]
-    layers = []
-    for place, number in enumerate(numbers):
-        alpha = reach[place - 1] if place else np.ones_like(depth)
-        nearer = reach[place] if place < len(reach) else np.zeros_like(depth)
+    numbers = [int(number) for number in np.unique(np.rint(depth / step))]
+    alpha = np.ones_like(depth)
+    for number, next_number in zip(numbers, [*numbers[1:], None], strict=True):
+        nearer = np.zeros_like(depth) if next_number is None else _from(depth, next_number, step)
         own = np.clip(alpha - nearer, 0.0, 1.0)
-        layers.append(Layer(_filled(light, own), alpha, number * step))
-    return layers, 0.0
+        yield Layer(_filled(light, own), alpha, number * step)
+        alpha = nearer
 
 
 def _from(depth: FloatImage, number: int, step: float) -> FloatImage:
@@ -90,5 +93,5 @@ def synthesise(
     layers: int = 24,
 ) -> ByteImage:
     """The photo through a wide aperture, (H, W, 3) uint8 sRGB; arguments as `layers_of`."""
-    scene, sharp = layers_of(photo, disparity, focus, radius_px, layers)
-    return linear_to_srgb(render(scene, sharp, WIDE_F_NUMBER))
+    scene = layers_of(photo, disparity, focus, radius_px, layers)
+    return linear_to_srgb(composite(scene, IN_FOCUS, WIDE_F_NUMBER))

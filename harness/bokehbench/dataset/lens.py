@@ -8,7 +8,7 @@ before they clip, as they do in a camera.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -101,9 +101,19 @@ def render(layers: Sequence[Layer], focus: float, f_number: float) -> FloatImage
     layer thus spills over what is behind it, and an out-of-focus background stops at the edge of
     a subject in focus. The furthest layer has to cover the whole frame.
     """
-    ordered = sorted(layers, key=lambda layer: layer.disparity)
-    picture = np.zeros_like(ordered[0].radiance)
-    for layer in ordered:
+    return composite(sorted(layers, key=lambda layer: layer.disparity), focus, f_number)
+
+
+def composite(layers: Iterable[Layer], focus: float, f_number: float) -> FloatImage:
+    """As `render`, of layers that come from back to front; one is held at a time.
+
+    Raises:
+        ValueError: there are no layers.
+    """
+    picture: FloatImage | None = None
+    for layer in layers:
+        if picture is None:
+            picture = np.zeros_like(layer.radiance)
         radius = abs(layer.disparity - focus) * WIDE_F_NUMBER / f_number
         kernel = disk_kernel(radius)
         # The margin keeps the blur's support inside the box, so that only the frame's own border
@@ -118,6 +128,10 @@ def render(layers: Sequence[Layer], focus: float, f_number: float) -> FloatImage
         # Large kernels are applied by Fourier transforms, whose rounding strays past 0 and 1.
         covered = np.clip(light[..., 3:], 0.0, 1.0)
         picture[box] = picture[box] * (1.0 - covered) + np.maximum(light[..., :3], 0.0)
+        # The next layer is made before the loop's names would let go of this one.
+        del layer, light, alpha, covered
+    if picture is None:
+        raise ValueError("a scene without layers")
     return picture
 
 
