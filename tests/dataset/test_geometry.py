@@ -16,6 +16,7 @@ from bokehbench.dataset.geometry import (
     same_shape,
     signed_area,
 )
+from bokehbench.dataset.sampling import at_height
 
 
 def shifted(x: float, y: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -94,3 +95,15 @@ def test_a_mirror_or_a_horizon_is_no_photo() -> None:
     assert not keeps_orientation(np.diag([-1.0, 1.0, 1.0]), 100, 80)
     horizon = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.02, 0.0, 1.0]])
     assert not keeps_orientation(horizon, 100, 80)
+
+
+def test_gray_at_a_height() -> None:
+    gray = np.arange(100 * 151, dtype=np.uint32).reshape(100, 151).astype(np.uint8)
+    small, down = at_height(gray, 50)
+    assert small.shape == (50, 76)
+    assert project(down, corners(151, 100)) == pytest.approx(corners(76, 50))
+    for height, slack in ((100, 1.0), (80, 1.25)):
+        same, nothing = at_height(gray, height, slack)
+        assert same is gray
+        assert (nothing == np.eye(3)).all()
+    assert at_height(gray, 79, 1.25)[0].shape[0] == 79

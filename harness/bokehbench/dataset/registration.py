@@ -14,11 +14,11 @@ from bokehbench.dataset.geometry import (
     normalised,
     overlap,
     project,
-    resizing,
     signed_area,
 )
 from bokehbench.dataset.lens import srgb_to_linear
 from bokehbench.dataset.refine import BLOCK_PX, Refined, refine
+from bokehbench.dataset.sampling import at_height
 from bokehbench.dataset.settings import AlignSettings
 
 # Standard deviation in 8-bit levels, below which a photo shows nothing.
@@ -91,22 +91,13 @@ def _blank(narrow: NDArray[np.uint8], wide: NDArray[np.uint8]) -> Registration |
 
 def _matched(narrow: NDArray[np.uint8], wide: NDArray[np.uint8], settings: AlignSettings) -> Coarse:
     """Matching at its own height, the homography in pixels of the images given."""
-    small_a, down_a = _shrunk(narrow, settings.matching_height)
-    small_b, down_b = _shrunk(wide, settings.matching_height)
+    small_a, down_a = at_height(narrow, settings.matching_height)
+    small_b, down_b = at_height(wide, settings.matching_height)
     found = match(small_a, small_b, settings.ratio, settings.threshold_px)
     if found.matrix is None:
         return found
     matrix = normalised(np.linalg.inv(down_b) @ found.matrix @ down_a)
     return Coarse(matrix, found.features, found.matches, found.inliers)
-
-
-def _shrunk(image: NDArray[np.uint8], height: int) -> tuple[NDArray[np.uint8], Homography]:
-    rows, columns = image.shape
-    if rows <= height:
-        return image, np.eye(3)
-    width = max(1, round(columns * height / rows))
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return small, resizing(width / columns, height / rows)
 
 
 def _why_no_match(

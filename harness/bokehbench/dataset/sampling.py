@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bokehbench.dataset.geometry import Homography, resizing
+
 Gray = NDArray[np.float32]
 
 # Both photos are smoothed alike before they are sampled between pixels: interpolation errors sit
@@ -16,6 +18,21 @@ _HALF_BAND /= _HALF_BAND.sum()
 _BEFORE_X, _BEFORE_Y = (3, 0), (0, 3)
 TO_FINER = np.diag([2.0, 2.0, 1.0])
 """Where a pixel lies on the grid of `finer`."""
+
+
+def at_height(
+    gray: NDArray[np.uint8], height: int, slack: float = 1.0
+) -> tuple[NDArray[np.uint8], Homography]:
+    """(H, W) uint8 shrunk to `height`, and what that does to points.
+
+    An image of up to `height` * `slack` rows stays as it is.
+    """
+    rows, columns = gray.shape
+    if rows <= height * slack:
+        return gray, np.eye(3)
+    width = max(1, round(columns * height / rows))
+    small: NDArray[np.uint8] = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
+    return small, resizing(width / columns, height / rows)
 
 
 def smaller(image: Gray, scale: int) -> Gray:

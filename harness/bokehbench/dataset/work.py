@@ -21,6 +21,7 @@ from bokehbench.dataset.geometry import (
 )
 from bokehbench.dataset.registration import register
 from bokehbench.dataset.rows import UNREADABLE, Row, registered
+from bokehbench.dataset.sampling import at_height
 from bokehbench.dataset.settings import AlignSettings
 from bokehbench.dataset.warping import encode, make_frame, resample
 from bokehbench.errors import DatasetError
@@ -29,6 +30,8 @@ from bokehbench.fidelity.images import header_size, load_gray, load_rgb, shown
 # Photos are read at no less than this many times the written height, so that what the crop takes
 # away leaves enough.
 SPARE = 1.6
+# Photos of up to this many times the written height are registered as they were read.
+SLACK = 1.25
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,10 @@ def _aligned(task: Task) -> tuple[dict[str, Any], dict[str, bytes]]:
     settings = task.settings
     narrow = _read(task.paths[settings.narrow], settings)
     wide = _read(task.paths[settings.wide], settings)
-    gray_a, to_a = _gray(narrow, settings.height)
-    gray_b, to_b = _gray(wide, settings.height)
+    (gray_a, to_a), (gray_b, to_b) = (
+        at_height(cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2GRAY), settings.height, SLACK)
+        for photo in (narrow, wide)
+    )
     found = register(gray_a, gray_b, settings)
     fields: dict[str, Any] = {
         "narrow_size": f"{narrow.size[0]}x{narrow.size[1]}",
@@ -164,17 +169,6 @@ def _depth(path: Path, narrow: _Photo) -> NDArray[np.uint8]:
             f"{narrow.size[0]}x{narrow.size[1]}: make it of the same photo"
         )
     return gray
-
-
-def _gray(photo: _Photo, height: int) -> tuple[NDArray[np.uint8], Homography]:
-    """The photo in gray at about the height that is written, and the resize that made it so."""
-    rows, columns = photo.rgb.shape[:2]
-    gray = cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2GRAY)
-    if rows <= height * 1.25:
-        return gray, np.eye(3)
-    width = round(columns * height / rows)
-    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
-    return small, resizing(width / columns, height / rows)
 
 
 def _full(matrix: Homography, narrow: _Photo, wide: _Photo) -> Homography:
