@@ -8,7 +8,7 @@ import PIL
 import pytest
 
 from bokehbench.dataset.align import owner
-from bokehbench.dataset.files import is_label
+from bokehbench.dataset.files import is_label, remove_labels
 from bokehbench.dataset.journal import Journal
 from bokehbench.dataset.settings import AlignSettings
 from bokehbench.errors import DatasetError
@@ -47,6 +47,13 @@ def test_labels_of_a_pair() -> None:
     assert is_label("bokeh/a.b c.jpg", "a.b c", roles)
     # A name is a row's own word too.
     assert not is_label("bokeh/../../x.jpg", "../../x", roles)
+
+
+def test_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "bokeh" / "1.jpg").mkdir(parents=True)
+    remove_labels(tmp_path, ["bokeh/0.jpg"])
+    with pytest.raises(DatasetError, match=r"1\.jpg: can't be removed .*: remove it"):
+        remove_labels(tmp_path, ["bokeh/1.jpg"])
 
 
 def test_a_label_that_leads_out_removes_nothing(bokehbench: Command, tmp_path: Path) -> None:

@@ -90,7 +90,10 @@ def remove_labels(out: Path, labels: Iterable[str]) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise DatasetError(f"{shown(path)}: can't be removed ({error.strerror})") from None
+            raise DatasetError(
+                f"{shown(path)}: can't be removed ({error.strerror}): remove it, or give another "
+                "folder"
+            ) from None
 
 
 def remove_parts(folder: Path) -> None:
