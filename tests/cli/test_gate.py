@@ -8,6 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
+from bokehbench.derive import derive
+from bokehbench.facts import Evidence
+from bokehbench.store import open_store, this_process
 from tests.support.command import Command
 from tests.support.evidence import make_device
 from tests.support.judged import evidence, processes, store
@@ -103,7 +106,7 @@ def test_gate_measures_again_by_itself(bokehbench: Command, model: Path) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "no finished record"),
+        ("{}", "holds no record"),
         ('{"format": "x"}', "has the format 'x', not 'bokehbench-baseline/1'"),
         ("[]", "not a baseline"),
         ("\0", "not a baseline"),
@@ -143,7 +146,8 @@ def test_gate_names_what_is_missing(bokehbench: Command) -> None:
     assert missing.code == 2
     assert "--update makes it from a run" in missing.complaint
     path = baseline(bokehbench, 1)
-    assert "no finished records" in bokehbench("gate", "--baseline", path, "--run", "x").complaint
+    unknown = bokehbench("gate", "--baseline", path, "--run", "x")
+    assert "--run x: no records of it" in unknown.complaint
     both = bokehbench("gate", "--baseline", path, "--json", "-", "--markdown", "-")
     assert "--json - and --markdown -: both want standard output" in both.complaint
     both = bokehbench("gate", "--baseline", path, "--junit", "-", "--markdown", "-")
@@ -272,6 +276,104 @@ def test_gate_is_invalid_where_the_record_is(bokehbench: Command) -> None:
     ended = bokehbench("gate", "--baseline", path, "--json", "-")
     assert ended.code == 1, ended.err
     assert ended.json()["results"][0]["state"] == "invalid"
+
+
+def interrupted(bokehbench: Command, done: list[Evidence], cut: list[Evidence]) -> None:
+    """One run as Ctrl-C leaves it: some records sealed, some open."""
+    [run_id] = {record.run_id for record in (*done, *cut)}
+    with open_store(str(bokehbench.store), derive=derive) as opened:
+        opened.begin_run(run_id, {}, this_process())
+        for record in (*done, *cut):
+            opened.begin_record(record)
+        for record in done:
+            opened.seal(record.record_id, record, derive(record), finished=True)
+        opened.finish_run(run_id, "interrupted")
+
+
+def test_the_newest_run_is_judged_though_it_was_cut_short(bokehbench: Command) -> None:
+    """Not the one before it, which was fine."""
+    path = baseline(bokehbench, 2)
+    store(bokehbench, evidence("net", 20, 8))
+    interrupted(bokehbench, [], [evidence("net", 40, 9)])
+    junit = bokehbench.home / "junit.xml"
+    ended = bokehbench("gate", "--baseline", path, "--junit", junit, "--json", "-", "--update")
+    assert ended.code == 1, ended.err
+    [result] = ended.json()["results"]
+    assert (result["state"], result["record_id"]) == ("incomplete", "net-9")
+    assert "`bokehbench run --resume run-net-9` goes on" in result["message"]
+    assert "net (xnnpack, Mate 40 Pro): its run was not finished" in ended.err
+    assert ElementTree.parse(junit).getroot().get("errors") == "1"
+    [entry] = json.loads(path.read_text())["entries"]
+    assert len(entry["runs"]) == 2
+
+
+def test_a_record_that_was_cut_short_is_no_pass(bokehbench: Command) -> None:
+    path = baseline(bokehbench, 2)
+    whole = evidence("net", 20, 9)
+    interrupted(bokehbench, [whole], [replace(evidence("other", 20, 9), run_id=whole.run_id)])
+    ended = bokehbench("gate", "--baseline", path, "--json", "-")
+    assert ended.code == 1, ended.err
+    states = {result["name"]: result["state"] for result in ended.json()["results"]}
+    assert states == {"net": "passed", "other": "incomplete"}
+    # Nor does it confirm or clear a suspicion.
+    store(bokehbench, replace(evidence("other", 20, 10)), evidence("net", 23, 11))
+    interrupted(bokehbench, [], [evidence("net", 20, 12)])
+    words = ("--run", "run-net-11", "--confirm", "run-net-12", "--json", "-")
+    ended = bokehbench("gate", "--baseline", path, *words)
+    assert ended.code == 1, ended.err
+    assert ended.json()["results"][0]["state"] == "unconfirmed"
+    assert "its run was not finished" in ended.json()["results"][0]["message"]
+
+
+@pytest.mark.parametrize("one_began", [False, True])
+def test_a_device_that_never_began_is_no_pass(bokehbench: Command, one_began: bool) -> None:
+    path = baseline(bokehbench, 2)
+    whole = evidence("net", 20, 9)
+    models = [{"label": None, "path": "/models/net.tflite"}]
+    devices = [
+        {"device": "usb:1", "models": models, "records": [["net-9", 0, "gpu", "litert", "fp16"]]},
+        {"device": "usb:2", "models": models, "records": [["lost", 0, "gpu", "litert", "fp16"]]},
+    ]
+    with open_store(str(bokehbench.store), derive=derive) as opened:
+        opened.begin_run(whole.run_id, {"devices": devices}, this_process())
+        if one_began:
+            opened.begin_record(whole)
+            opened.seal(whole.record_id, whole, derive(whole), finished=True)
+        opened.finish_run(whole.run_id, "interrupted")
+    ended = bokehbench("gate", "--baseline", path, "--json", "-")
+    assert ended.code == 1, ended.err
+    results = ended.json()["results"]
+    assert [(result["state"], result["device"]) for result in results] == [
+        ("passed", "Mate 40 Pro") if one_began else ("incomplete", "usb:1"),
+        ("incomplete", "usb:2"),
+    ]
+    assert (results[1]["name"], results[1]["backend"]) == ("net", "gpu")
+    assert results[1]["message"].startswith("not begun, its run was not finished")
+
+
+def test_what_the_baseline_has_and_the_run_lacks_is_named(bokehbench: Command) -> None:
+    """A model that was renamed is new, and would never be judged again."""
+    path = baseline(bokehbench, 2)
+    store(bokehbench, evidence("renamed", 90, 9))
+    words = ("gate", "--baseline", path, "--run", "run-renamed-9")
+    summary, junit = bokehbench.home / "summary.md", bokehbench.home / "junit.xml"
+    ended = bokehbench(*words, "--json", "-", "--markdown", summary, "--junit", junit)
+    assert ended.code == 0, ended.err
+    new, lacking = ended.json()["results"]
+    assert new["state"] == "new"
+    assert (lacking["state"], lacking["name"], lacking["record_id"]) == ("unmeasured", "net", None)
+    assert "run-renamed-9 and so not judged: net (xnnpack default, Mate 40 Pro)" in ended.err
+    assert "nothing to judge (1 new, 1 of the baseline not measured)" in summary.read_text()
+    assert ElementTree.parse(junit).getroot().get("skipped") == "2"
+    strict = bokehbench(*words, "--require-all", "--json", "-", "--junit", junit)
+    assert strict.code == 1, strict.err
+    assert [result["state"] for result in strict.json()["results"]] == ["new", "missing"]
+    assert ElementTree.parse(junit).getroot().get("errors") == "1"
+    # What another device's entries say is not this run's to answer.
+    other = replace(evidence("net", 20, 10), device=make_device(device_id="phone-2"))
+    store(bokehbench, other)
+    ended = bokehbench("gate", "--baseline", path, "--allow", "device", "--require-all")
+    assert ended.code == 0, ended.err
 
 
 def test_gate_with_one_run_of_history_and_with_too_few_processes(bokehbench: Command) -> None:

@@ -56,6 +56,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         own = [entry for entry in alike if entry.likeness.get("device") == device]
         return next(iter(own or alike), None)
 
+    def lacking(self, records: Sequence[Record]) -> list[BaselineEntry]:
+        """The entries of the records' devices that none of the records is of."""
+        there = {(*_identity_of(record), likeness(record.evidence)["device"]) for record in records}
+        devices = {device for *_, device in there}
+        return [
+            entry
+            for entry in self.entries
+            if _device(entry) in devices and (*_identity(entry), _device(entry)) not in there
+        ]
+
 
 def unlike(
     entry: BaselineEntry, record: Record, allowed: Sequence[str] = ()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bokehbench.analysis.baseline import Baseline
     from bokehbench.facts import Record
     from bokehbench.report.gate import GateResult
-    from bokehbench.store import Store
 
 GATE_FORMAT = "bokehbench-gate/1"
 REGRESSION = 5
@@ -72,6 +71,11 @@ def _share(_context: click.Context, parameter: click.Parameter, value: str) -> f
     is_flag=True,
     help="Don't measure again on a suspicion; a suspicion alone then fails.",
 )
+@click.option(
+    "--require-all",
+    is_flag=True,
+    help="Fail where the run lacks an entry that the baseline has of its devices.",
+)
 @click.option("--update", is_flag=True, help="Add the run to the baseline unless it fails.")
 @allow_option
 @store_option
@@ -87,6 +91,7 @@ def command(
     floor_ms: float,
     confirm_run: str | None,
     no_rerun: bool,
+    require_all: bool,
     update: bool,
     allowed: tuple[str, ...],
     store: str | None,
@@ -100,8 +105,10 @@ def command(
 
     The limit is what is tolerated and the noise that the history of that device, model and
     backend shows. A suspicion is measured once more, and only what a fresh run confirms fails,
-    with exit code 5. Where the fresh run can't say, exit code 1, or 3 without its device.
+    with exit code 5. Where the fresh run can't say, exit code 1, or 3 without its device. A record
+    of the run that was never finished is exit code 1 too.
     """
+    from bokehbench.cli.gated import newest_run, read_run
     from bokehbench.cli.gating import Gate
     from bokehbench.cli.run import open_for_writing
     from bokehbench.report.gate import junit_xml, markdown
@@ -135,9 +142,10 @@ def command(
             profile_dir=profile_dir,
             update=update,
         )
-        records = gate.records_of(run_id or _newest(opened))
-        see_allowed(records[0], allowed)
-        results, error = gate.judge(records, confirm_run, rerun=not no_rerun)
+        run = read_run(opened, run_id or newest_run(opened))
+        for record in (*run.records, *run.open_records)[:1]:
+            see_allowed(record, allowed)
+        results, error = gate.judge(run, confirm_run, rerun=not no_rerun, require_all=require_all)
         for sink, render in sinks:
             sink.write(render(results))
         if document is not None:
@@ -145,21 +153,33 @@ def command(
         if not any(sink.is_screen for sink, _ in sinks) and json_target != "-":
             click.echo(markdown(results, max_regression), nl=False)
         if extended is not None:
-            _update(extended, baseline_file, baseline, records, results)
+            _update(extended, baseline_file, baseline, run.records, results)
+    _tell(baseline_file, results)
     if error is not None:
         note(f"the fresh run: {error}")
     return max(_code(results), error.exit_code if error else 0)
 
 
 def _code(results: "Sequence[GateResult]") -> int:
-    from bokehbench.report.gate import FAILING
+    from bokehbench.report.gate import BROKEN, FAILING, UNUSABLE
 
     states = {result.state for result in results}
     if states & FAILING:
         return REGRESSION
-    if states & {"unlike", "too few"}:
+    if states & UNUSABLE:
         return 2
-    return 1 if states & {"invalid", "unconfirmed"} else 0
+    return 1 if states & BROKEN else 0
+
+
+def _tell(path: Path, results: "Sequence[GateResult]") -> None:
+    """Say on standard error what the run lacks: a document may go where nobody looks."""
+    if lacking := [r for r in results if r.state in ("unmeasured", "missing")]:
+        names = ", ".join(f"{r.name} ({r.backend} {r.precision}, {r.device})" for r in lacking)
+        cure = "" if lacking[0].state == "missing" else "; --require-all fails on that"
+        note(f"{path}: not in run {lacking[0].run_id} and so not judged: {names}{cure}")
+    for result in results:
+        if result.state == "incomplete":
+            note(f"{result.name} ({result.backend}, {result.device}): {result.message}")
 
 
 def _json(results: "Sequence[GateResult]", max_regression: float) -> dict[str, Any]:
@@ -204,12 +224,3 @@ def _update(
         return
     sink.write(dump(with_records(baseline, added)))
     note(f"{path}: {len(added)} {'record' if len(added) == 1 else 'records'} added")
-
-
-def _newest(store: "Store") -> str:
-    from bokehbench.store import RecordFilter
-
-    for row in store.list(RecordFilter()):
-        if row.state == "sealed":
-            return row.run_id
-    raise UsageError(f"{store.name}: holds no finished record; measure with `bokehbench run` first")

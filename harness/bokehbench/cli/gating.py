@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from bokehbench.analysis.baseline import Baseline, unlike
 from bokehbench.analysis.gate import GateLook, TooLittle, look
 from bokehbench.analysis.latency import MIN_PROCESSES
+from bokehbench.cli.gated import GatedRun, read_run, result_of, unmeasured
 from bokehbench.cli.output import note
 from bokehbench.cli.select import by_todays_rules
 from bokehbench.errors import BokehbenchError, UsageError
@@ -36,25 +37,13 @@ class Gate:
     profile_dir: Path | None = None
     update: bool = False
 
-    def records_of(self, run_id: str, option: str = "--run") -> list[Record]:
-        """The finished records of a run, by today's rules.
-
-        Raises:
-            UsageError: there are none.
-        """
-        from bokehbench.store import RecordFilter
-
-        rows = [
-            row for row in self.store.list(RecordFilter(run_id=run_id)) if row.state == "sealed"
-        ]
-        if not rows:
-            raise UsageError(f"{option} {run_id}: no finished records in {self.store.name}")
-        return [by_todays_rules(self.store.get(row.record_id)) for row in reversed(rows)]
-
     def judge(
-        self, records: Sequence[Record], confirm_run: str | None, *, rerun: bool
+        self, run: GatedRun, confirm_run: str | None, *, rerun: bool, require_all: bool = False
     ) -> tuple[list[GateResult], BokehbenchError | None]:
-        """Judge all records; those suspected once more with the records of a fresh run.
+        """Judge all of a run; what is suspected once more with the records of a fresh run.
+
+        Args:
+            require_all: an entry of the baseline that the run has no record of fails.
 
         Returns:
             The results, and why the fresh run could not be made or was not whole.
@@ -63,28 +52,41 @@ class Gate:
             UsageError: `confirm_run` is the run that is judged, or has no records.
             KeyboardInterrupt: the fresh run was cut short; how to go on was said.
         """
+        records = run.records
         first = [self._judge(record) for record in records]
-        suspected = {r.record_id for r in first if r.state == "suspected"}
+        begun = (*records, *run.open_records)
+        others = run.incomplete
+        others += unmeasured(self.baseline, begun, run.run_id, required=require_all)
+        suspected = {
+            record.record_id
+            for record, result in zip(records, first, strict=True)
+            if result.state == "suspected"
+        }
         if not suspected or not (confirm_run or rerun):
-            return first, None
+            return [*first, *others], None
         error: BokehbenchError | None = None
         fresh: Sequence[Record] = []
+        cut: Sequence[GateResult] = []
         if confirm_run is not None:
-            if confirm_run == records[0].evidence.run_id:
+            if confirm_run == run.run_id:
                 raise UsageError(
                     f"--confirm {confirm_run}: is the run that is judged; name another"
                 )
-            fresh = self.records_of(confirm_run, "--confirm")
+            second = read_run(self.store, confirm_run, "--confirm")
+            fresh, cut = second.records, second.incomplete
         else:
             try:
-                fresh, error = self._measure_again(records[0].evidence.run_id, suspected)
+                fresh, error = self._measure_again(run.run_id, suspected)
             except BokehbenchError as problem:
                 error = problem
-        why = f"it ended early: {error}" if error else "it has no such record"
-        return [
+        why = "it has no such record"
+        if error or cut:
+            why = f"it ended early: {error or cut[0].message}"
+        looked = [
             self._confirmed(record, result, fresh, why) if record.record_id in suspected else result
             for record, result in zip(records, first, strict=True)
-        ], error
+        ]
+        return [*looked, *others], error
 
     def _judge(self, record: Record) -> GateResult:
         """The first look at one record."""
@@ -161,18 +163,7 @@ class Gate:
         )
 
     def _result(self, record: Record, state: GateState, message: str) -> GateResult:
-        evidence = record.evidence
-        return GateResult(
-            name=evidence.label or evidence.model.name,
-            backend=evidence.backend,
-            precision=evidence.precision,
-            device=evidence.device.model or evidence.device.device_id,
-            record_id=record.record_id,
-            run_id=evidence.run_id,
-            state=state,
-            message=message,
-            warnings=_provisional(record),
-        )
+        return result_of(record, state, message, _provisional(record))
 
     def _measure_again(
         self, run_id: str, suspected: Set[str]

@@ -1,5 +1,6 @@
 """Results of a gate as JUnit XML and as Markdown for a pull request."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 from xml.etree import ElementTree
@@ -10,22 +11,43 @@ from bokehbench.analysis.gate import GateLook
 from bokehbench.text import clean
 
 GateState = Literal[
-    "passed", "regressed", "suspected", "new", "invalid", "unlike", "too few", "unconfirmed"
+    "passed",
+    "regressed",
+    "suspected",
+    "new",
+    "unmeasured",
+    "invalid",
+    "unlike",
+    "too few",
+    "unconfirmed",
+    "incomplete",
+    "missing",
 ]
-"""`suspected`: no second look was wanted; `unconfirmed`: there was none to have."""
+"""`suspected`: no second look was wanted; `unconfirmed`: there was none to have. `incomplete`: the
+run was cut short. `unmeasured`: the baseline has it, the run does not; `missing`: that, where
+all of the baseline was wanted."""
 
 FAILING: frozenset[GateState] = frozenset({"regressed", "suspected"})
-BROKEN: frozenset[GateState] = frozenset({"invalid", "unlike", "too few", "unconfirmed"})
+UNJUDGED: frozenset[GateState] = frozenset({"new", "unmeasured"})
+UNUSABLE: frozenset[GateState] = frozenset({"unlike", "too few"})
+"""What was given can't be judged; the other broken ones are what became of the measurement."""
+
+BROKEN: frozenset[GateState] = UNUSABLE | frozenset(
+    {"invalid", "unconfirmed", "incomplete", "missing"}
+)
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate says of one record. `look` and `confirmation` are None where it can't judge."""
+    """What the gate says of one record. `look` and `confirmation` are None where it can't judge.
+
+    `record_id` is None for an entry of the baseline that the run has no record of.
+    """
 
     name: str
     backend: str
     precision: str
     device: str
-    record_id: str
+    record_id: str | None
     run_id: str
     state: GateState
     message: str
@@ -42,7 +64,7 @@ def junit_xml(results: Sequence[GateResult], max_regression: float) -> str:
         tests=str(len(results)),
         failures=str(sum(result.state in FAILING for result in results)),
         errors=str(sum(result.state in BROKEN for result in results)),
-        skipped=str(sum(result.state == "new" for result in results)),
+        skipped=str(sum(result.state in UNJUDGED for result in results)),
     )
     properties = ElementTree.SubElement(suite, "properties")
     ElementTree.SubElement(
@@ -62,7 +84,7 @@ def junit_xml(results: Sequence[GateResult], max_regression: float) -> str:
             ElementTree.SubElement(case, "failure", message=_xml(result.message))
         elif result.state in BROKEN:
             ElementTree.SubElement(case, "error", message=_xml(result.message))
-        elif result.state == "new":
+        elif result.state in UNJUDGED:
             ElementTree.SubElement(case, "skipped", message=_xml(result.message))
         if result.warnings:
             out = ElementTree.SubElement(case, "system-out")
@@ -77,7 +99,7 @@ def markdown(results: Sequence[GateResult], max_regression: float) -> str:
     """A summary for a pull request."""
     failed = sum(result.state in FAILING for result in results)
     broken = sum(result.state in BROKEN for result in results)
-    head = f"{failed} of {len(results)} became slower" if failed else "no regression"
+    head = f"{failed} of {len(results)} became slower" if failed else _without(results)
     if broken and not failed:
         head = f"{broken} of {len(results)} can't be judged"
     lines = [
@@ -108,6 +130,15 @@ def markdown(results: Sequence[GateResult], max_regression: float) -> str:
         f"- {_cell(result.name)}: {_cell(text)}" for result in results for text in result.warnings
     ]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _without(results: Sequence[GateResult]) -> str:
+    """No regression, and among how many nobody looked for one."""
+    counts = Counter[str](result.state for result in results)
+    said = "no regression" if counts["passed"] else "nothing to judge"
+    words = (("new", "new"), ("unmeasured", "of the baseline not measured"))
+    beside = [f"{counts[state]} {word}" for state, word in words if counts[state]]
+    return f"{said} ({', '.join(beside)})" if beside else said
 
 
 def _runs(results: Sequence[GateResult]) -> list[str]:
