@@ -43,12 +43,18 @@ def test_export_and_table_make_the_same_file_and_say_what_it_is(
     assert (model["cpu_ms_printed"], model["gpu_ms_printed"]) == (125, 28.1)
     assert model["cpu_ms"] > 0
     assert model["gpu"]["outcome"] == "runs"
-    assert model["agrees"] is True
+    # The printed cell is of 1024x1024.
+    assert model["agrees"] is None
     assert model["operators"] == {"CONV_2D": 6, "DEPTH_TO_SPACE": 3, "ADD": 3}
     assert "| Antins\\_cv | 0.06 | 0.06 | 125 |" in (tmp_path / "table.md").read_text()
     # The same seed, the same bytes.
     assert (tmp_path / "kept" / "antins_cv.tflite").read_bytes() == exported.read_bytes()
     assert "zoo antins_cv" in bokehbench("records", "list").out
+
+    ended = bokehbench("zoo", "table", "antins_cv", "--size", "64x96", "--no-run")
+    assert ended.code == 0, ended.err
+    assert "Error" not in ended.out
+    assert "the CPU was left out" in ended.out
 
 
 @pytest.mark.parametrize(

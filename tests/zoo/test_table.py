@@ -149,6 +149,35 @@ def test_a_rewritten_form_is_held_against_no_printed_cell() -> None:
     assert caption[-1].startswith("Forms rewritten for GPU delegates")
 
 
+def test_a_printed_time_below_the_bound_does_not_agree() -> None:
+    one = row("enerzai", "runs")
+    assert one.then is not None
+    slow = replace(one, then=replace(one.then, bound_ms=150.0))
+    assert (slow.agrees, replace(slow, then=replace(one.then, bound_ms=80.0)).agrees) == (
+        False,
+        True,
+    )
+    assert slow.explanation.startswith("89.3 ms is printed, less than the 150.0 ms that")
+
+
+def test_another_size_is_held_against_no_printed_cell() -> None:
+    one = replace(row("antins_cv", "runs"), size=(32, 32))
+    assert one.agrees is None
+    assert one.explanation.startswith("the printed cell is of 1024x1024: every operator is taken")
+    refused = replace(row("vic", "Error"), size=(32, 32))
+    assert refused.explanation.startswith("the printed cell is of 1024x1024: refused: 1 x GELU")
+    caption = build_table([one, refused], "32x32", "a machine").caption
+    assert caption[-1].startswith("Another size than the printed one")
+    assert replace(one, size=(1024, 1024)).agrees is True
+
+
+def test_what_nobody_ran_is_not_an_error() -> None:
+    table = build_table([row("antins_cv", "runs", cpu_ms=None)], "1024x1024", None)
+    ours = [column.key for column in table.columns].index("cpu")
+    assert table.rows[0][ours].text == "N.A."
+    assert "1024x1024; the CPU was left out" in table.caption[1]
+
+
 def test_a_model_that_failed_has_a_row_all_the_same() -> None:
     failed = Row(zoo.find("vic"), None, None, None, None, "more than 12 GiB of memory is needed")
     table = build_table([row("antins_cv", "runs"), failed], "64x64", "a machine")

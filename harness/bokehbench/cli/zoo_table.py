@@ -92,7 +92,7 @@ def table(
             rows = [_made(entry, wanted, folder, tell) for entry in entries]
         if not no_run:
             rows = _run(rows, folder, measured, store, profile_dir)
-        machine = "no machine: left out" if no_run else _machine()
+        machine = None if no_run else _machine()
         title = "x".join(map(str, size or entries[0].size))
         made = build_table(rows, title, machine)
         if as_json is not None:
@@ -172,10 +172,11 @@ def _made(entry: "Entry", wanted: _Wanted, folder: Path, tell: Callable[[str], N
         raise
     except BokehbenchError as error:
         note(f"warning: {error}")
-        return Row(entry, None, None, None, None, str(error), wanted.friendly)
+        return Row(entry, None, None, None, None, str(error), wanted.friendly, (height, width))
     then = predict(made.structure, THEN, wanted.profile)
     now = predict(made.structure, NOW, wanted.profile)
-    return Row(entry, made.structure, then, now, None, None, wanted.friendly)
+    size = height, width
+    return Row(entry, made.structure, then, now, None, None, wanted.friendly, size)
 
 
 def _run(

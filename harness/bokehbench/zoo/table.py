@@ -82,6 +82,7 @@ class Row:
         cpu_ms: the median on this machine.
         trouble: why the model could not be exported, or did not run.
         friendly: the form that is rewritten for GPU delegates, which nobody handed in then.
+        size: height and width of the image; None is the printed table's.
     """
 
     entry: Entry
@@ -91,13 +92,31 @@ class Row:
     cpu_ms: float | None
     trouble: str | None
     friendly: bool = False
+    size: tuple[int, int] | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the model is what the printed row is of: the original form, of that size."""
+        return not self.friendly and self.size in (None, self.entry.size)
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the printed GPU cell, a number or Error, is what was predicted."""
-        if self.then is None or self.then.outcome == "not known" or self.friendly:
+        """Whether the printed GPU cell, a number or Error, is what was predicted.
+
+        A printed time below the predicted bound is not. None where nothing was predicted, or the
+        printed cell is of another form or size.
+        """
+        if self.then is None or self.then.outcome == "not known" or not self.comparable:
             return None
+        if self._below_bound:
+            return False
         return (self.then.outcome == "Error") == (self.entry.gpu_ms == ERROR)
+
+    @property
+    def _below_bound(self) -> bool:
+        bound = self.then.bound_ms if self.then is not None else None
+        printed = self.entry.gpu_ms
+        return bound is not None and not isinstance(printed, str) and printed < bound
 
     @property
     def explanation(self) -> str:
@@ -110,9 +129,18 @@ class Row:
         if self.friendly:
             taken = "every operator is taken" if self.then.outcome == "runs" else "refused"
             return f"rewritten for GPU delegates: {taken}{f': {said}' if said else ''}"
+        if not self.comparable:
+            taken = "every operator is taken" if self.then.outcome == "runs" else "refused"
+            printed = "x".join(map(str, self.entry.size))
+            return f"the printed cell is of {printed}: {taken}{f': {said}' if said else ''}"
         if self.then.outcome == "Error":
             printed = "as printed" if self.agrees else f"but {self.entry.gpu_ms:g} ms is printed"
             return f"{printed}: {said}"
+        if self._below_bound:
+            return (
+                f"{self.entry.gpu_ms:g} ms is printed, less than the {self.then.bound_ms:.1f} ms "
+                "that the profile's arithmetic and memory allow: one of the two is wrong"
+            )
         if self.agrees:
             return f"every operator is taken{f'; at risk: {said}' if said else ''}"
         return f"Error is printed, and the rules take every operator: {self._other_causes()}"
@@ -166,14 +194,15 @@ def _gravest_first(item: tuple[tuple[str, str, str], int]) -> tuple[int, str, st
     return ("refused", "unknown", "risky").index(verdict), name, reason
 
 
-def build_table(rows: Sequence[Row], size: str, machine: str) -> Table:
+def build_table(rows: Sequence[Row], size: str, machine: str | None) -> Table:
     """Rows beside what is printed, in the report's order.
 
     Args:
         size: "1024x1024", for the caption.
-        machine: what the CPU column was measured on.
+        machine: what the CPU column was measured on; None where it was left out.
     """
     footnotes = Footnotes()
+    cpu = "the CPU was left out" if machine is None else f"CPU by XNNPACK on {machine}"
     built, notes = in_reading_order([_cells(row, footnotes) for row in rows], footnotes)
     return Table(
         title="The zoo beside table 1 of the Mobile AI 2022 bokeh challenge",
@@ -182,7 +211,7 @@ def build_table(rows: Sequence[Row], size: str, machine: str) -> Table:
         footnotes=notes,
         caption=(
             "Printed: 1024x1024 on a Kirin 9000, arXiv:2211.06769, table 1",
-            clean(f"Ours: random weights, {size}; CPU by XNNPACK on {machine}"),
+            clean(f"Ours: random weights, {size}; {cpu}"),
             f"GPU predicted for {THEN.title} and, today, {NOW.title}, from the operators that "
             "their public source takes; never measured here. `>= N` is the least time that the "
             "GPU's arithmetic and memory allow",
@@ -194,6 +223,8 @@ def build_table(rows: Sequence[Row], size: str, machine: str) -> Table:
 def _verdict(rows: Sequence[Row]) -> str:
     if any(row.friendly for row in rows):
         return "Forms rewritten for GPU delegates: the printed cells are of the original ones"
+    if not any(row.comparable for row in rows):
+        return "Another size than the printed one: no printed cell is held against a prediction"
     agreeing = sum(row.agrees is True for row in rows)
     return f"The prediction agrees with {agreeing} of {len(rows)} printed GPU cells"
 
@@ -208,14 +239,18 @@ def _cells(row: Row, footnotes: Footnotes) -> list[Cell]:
         Cell(entry.size_mib, size_text(entry.size_mib)),
         Cell(size, size_text(size)) if size is not None else Cell(ERROR, ERROR, trouble),
         _printed(entry.cpu_ms),
-        Cell(row.cpu_ms, runtime_text(row.cpu_ms))
-        if row.cpu_ms is not None
-        else Cell(ERROR, ERROR, trouble),
+        _measured(row.cpu_ms, trouble),
         _printed(entry.gpu_ms),
         _predicted(row.then),
         Cell(agrees, agrees, footnotes.numbers([row.explanation])),
         _predicted(row.now),
     ]
+
+
+def _measured(value: float | None, trouble: tuple[int, ...]) -> Cell:
+    if value is not None:
+        return Cell(value, runtime_text(value))
+    return Cell(ERROR, ERROR, trouble) if trouble else Cell(None, NOT_MEASURED)
 
 
 def _printed(value: float | str) -> Cell:
