@@ -145,14 +145,14 @@ def _show(outcome: "FleetOutcome", score_backend: "Backend") -> None:
 
 
 def precision_text(pair: "PrecisionPair") -> str:
-    """What 16-bit floats gain and cost, in two lines."""
+    """What 16-bit floats gain and cost in two lines, and in one each what is left out."""
 
     def signed(value: float | None, digits: int, unit: str) -> str:
         return f"{value:+.{digits}f}{unit}" if value is not None else "N.A."
 
     def apart(largest: float | None, psnr: float | None) -> str:
         if largest is None:
-            return "not compared (needs --dataset)"
+            return "not compared" if pair.reasons else "not compared (needs --dataset)"
         return f"up to {largest:g} of 255" + (f", {psnr:.1f} dB" if psnr is not None else "")
 
     ratio = f"{pair.latency_ratio:.3f}x the time" if pair.latency_ratio is not None else "no time"
@@ -164,6 +164,7 @@ def precision_text(pair: "PrecisionPair") -> str:
         f"  largest difference from this host's CPU: "
         f"fp16 {apart(pair.fp16_max_difference, pair.fp16_reference_psnr)}; "
         f"fp32 {apart(pair.fp32_max_difference, pair.fp32_reference_psnr)}"
+        + "".join(f"\n  {reason}" for reason in pair.reasons)
     )
 
 
