@@ -1,6 +1,8 @@
 """history, replay and records show: what became of stored records on the command line."""
 
+import errno
 import json
+import os
 import sqlite3
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
+from bokehbench.cli.history import command as history
 from bokehbench.derive import derive
 from bokehbench.facts import ConditionSeries, Trial
 from bokehbench.store import open_store, this_process
@@ -166,6 +169,68 @@ def test_a_long_run_is_shown_with_its_sensors(bokehbench: Command) -> None:
     assert "has no long run; measure with --sustained" in none.complaint
     kind = bokehbench("records", "show", "net-0", "--plot", "a.jpg")
     assert ".png or .svg" in kind.complaint
+
+
+def test_a_limit_counts_finished_records(bokehbench: Command) -> None:
+    store(bokehbench, *[evidence("net", 20 + n, n) for n in range(3)])
+    cut = evidence("net", 40, 9)
+    with open_store(str(bokehbench.store)) as opened:
+        opened.begin_run(cut.run_id, {}, this_process())
+        opened.begin_record(cut)
+        opened.finish_run(cut.run_id, "interrupted")
+    for limit, names in ((1, ["net-2"]), (2, ["net-1", "net-2"]), (9, ["net-0", "net-1", "net-2"])):
+        ended = bokehbench("history", "net", "--limit", limit, "--json", "-")
+        assert ended.code == 0, ended.err
+        assert [row["record_id"] for row in ended.json()["rows"]] == names
+
+
+def test_a_document_that_cannot_be_written_leaves_no_file_behind(
+    bokehbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(bokehbench, evidence("net", 20))
+    written: list[Path] = []
+
+    def full_disk(path: Path, _data: bytes) -> int:
+        path.touch()
+        written.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    goal = bokehbench.home / "history.json"
+    assert history.callback is not None
+    with pytest.raises(OSError, match="No space"):
+        history.callback(
+            model="net",
+            store=str(bokehbench.store),
+            device=None,
+            backend=None,
+            limit=None,
+            plots=(),
+            json_target=str(goal),
+        )
+    assert len(written) == 1
+    assert not list(bokehbench.home.glob("*history.json*"))
+
+
+def test_a_reference_that_took_no_time_is_found_and_divides_nothing(bokehbench: Command) -> None:
+    """No run of ours ends so; an import may."""
+    none = tuple(replace(trial, invoke_ns=(0,) * 20) for trial in references(10))
+    store(
+        bokehbench,
+        replace(evidence("net", 20, 0), reference_before=references(10)),
+        replace(evidence("net", 24, 1), reference_before=none),
+        replace(evidence("net", 22, 2), reference_after=none),
+    )
+    ended = bokehbench("history", "net", "--json", "-")
+    assert ended.code == 0, ended.err
+    rows = ended.json()["rows"]
+    assert [row["normalised_ms"] is not None for row in rows] == [True, False, False]
+    assert rows[0]["normalised_ms"] == pytest.approx(rows[0]["median_ms"])
+    assert [row["reasons"] for row in rows] == [
+        [],
+        ["implausible_latency"],
+        ["implausible_latency"],
+    ]
 
 
 def test_units_of_one_model_are_told_apart(bokehbench: Command) -> None:

@@ -15,8 +15,9 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `normalised_ms` is the median with the unit's own speed taken out: multiplied by the reference
     workload's median over all rows of this kind of device, engine, backend and precision, divided
-    by this row's. None without a reference workload. `changed` names what is not as in the row
-    before of the same device, backend and precision; an app's rows are apart from a shell's.
+    by this row's. None without a reference workload, or where it took no time at all. `changed`
+    names what is not as in the row before of the same device, backend and precision; an app's
+    rows are apart from a shell's.
     """
 
     record_id: str
@@ -48,7 +49,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
     ordered = sorted(records, key=lambda record: (record.evidence.created, record.record_id))
     references: dict[tuple[str, ...], list[float]] = {}
     for record in ordered:
-        if (value := record.derived.latency.reference_before_ms) is not None:
+        if (value := _reference_ms(record)) is not None:
             references.setdefault(_kind(record), []).append(value)
     last: dict[tuple[str, ...], Record] = {}
     rows = []
@@ -57,7 +58,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
         evidence, latency = record.evidence, record.derived.latency
         started = "app" if evidence.launch == "app" else ""
         unit = (evidence.device.device_id, evidence.backend, evidence.precision, started)
-        own, usual = latency.reference_before_ms, references.get(_kind(record))
+        own, usual = _reference_ms(record), references.get(_kind(record))
         normalised = None
         if latency.median_ms is not None and own is not None and usual:
             normalised = latency.median_ms * statistics.median(usual) / own
@@ -79,7 +80,7 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
                 median_ms=latency.median_ms,
                 ci95_ms=latency.ci95_ms,
                 processes=latency.processes,
-                reference_ms=own,
+                reference_ms=latency.reference_before_ms,
                 normalised_ms=normalised,
                 celsius=max(before.temperatures_celsius.values(), default=None) if before else None,
                 battery_percent=before.battery_percent if before else None,
@@ -90,6 +91,12 @@ def history(records: Sequence[Record]) -> list[HistoryRow]:
         )
         last[unit] = record
     return rows
+
+
+def _reference_ms(record: Record) -> float | None:
+    """The reference workload's time before the run, where it is one."""
+    value = record.derived.latency.reference_before_ms
+    return value if value is not None and value > 0 else None
 
 
 def _device_names(records: Sequence[Record]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """`bokehbench history`: a model's latency from run to run."""
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,45 +59,48 @@ def command(
     from bokehbench.store import RecordFilter, open_store
 
     see_names(plots)
-    with (
-        json_sink(json_target) as sink,
-        open_store(store, readonly=True, derive=derive) as opened,
-    ):
-        which = RecordFilter(model=model, device=device, backend=backend, limit=limit)
-        records = (record for record in opened.records(which) if record.seal is not None)
-        rows = history([by_todays_rules(record) for record in records])
+    with json_sink(json_target) as sink:
+        which = RecordFilter(model=model, device=device, backend=backend)
+        with open_store(store, readonly=True, derive=derive) as opened:
+            finished = (record for record in opened.records(which) if record.seal is not None)
+            # Counted here: the store's limit would count records that are not finished.
+            rows = history([by_todays_rules(record) for record in islice(finished, limit)])
         if not rows:
             raise UsageError(
                 f"{model}: no finished record in {opened.name}; see `bokehbench records list`"
             )
-    title = f"{rows[-1].name}: {len(rows)} {'record' if len(rows) == 1 else 'records'}"
-    for path in plots:
-        draw(lambda goal: draw_history(rows, goal, title), path)
-    if sink is not None:
-        sink.write(to_json({"format": HISTORY_FORMAT, "rows": msgspec.to_builtins(rows)}))
+        title = f"{rows[-1].name}: {len(rows)} {'record' if len(rows) == 1 else 'records'}"
+        for path in plots:
+            draw(lambda goal: draw_history(rows, goal, title), path)
+        if sink is not None:
+            sink.write(to_json({"format": HISTORY_FORMAT, "rows": msgspec.to_builtins(rows)}))
     if sink is None or not sink.is_screen:
-        header = ("created", "record", "device", "backend", "ms", "95 %", "normalised", "°C", "")
-        lines = [header]
-        for row in rows:
-            interval = f"{row.ci95_ms[0]:.2f}-{row.ci95_ms[1]:.2f}" if row.ci95_ms else ""
-            lines.append(
-                (
-                    row.created[:16],
-                    row.record_id,
-                    row.device,
-                    _backend(row),
-                    f"{row.median_ms:.2f}" if row.median_ms is not None else row.status,
-                    interval,
-                    f"{row.normalised_ms:.2f}" if row.normalised_ms is not None else "",
-                    f"{row.celsius:.0f}" if row.celsius is not None else "",
-                    "; ".join(row.changed) or ("" if row.status == "ranked" else row.status),
-                )
+        _show(rows)
+
+
+def _show(rows: "Sequence[HistoryRow]") -> None:
+    """The rows in columns."""
+    lines = [("created", "record", "device", "backend", "ms", "95 %", "normalised", "°C", "")]
+    for row in rows:
+        interval = f"{row.ci95_ms[0]:.2f}-{row.ci95_ms[1]:.2f}" if row.ci95_ms else ""
+        lines.append(
+            (
+                row.created[:16],
+                row.record_id,
+                row.device,
+                _backend(row),
+                f"{row.median_ms:.2f}" if row.median_ms is not None else row.status,
+                interval,
+                f"{row.normalised_ms:.2f}" if row.normalised_ms is not None else "",
+                f"{row.celsius:.0f}" if row.celsius is not None else "",
+                "; ".join(row.changed) or ("" if row.status == "ranked" else row.status),
             )
-        shown = [tuple(clean(cell) for cell in line) for line in lines]
-        widths = [max(len(line[column]) for line in shown) for column in range(len(header))]
-        for line in shown:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
+        )
+    shown = [tuple(clean(cell) for cell in line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for line in shown:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
 
 
 def _backend(row: "HistoryRow") -> str:

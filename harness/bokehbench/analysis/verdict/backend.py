@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bokehbench.analysis.latency import timed_ok
+from bokehbench.analysis.latency import process_ns, timed_ok
 from bokehbench.analysis.proof import is_software, ran_there
 from bokehbench.analysis.verdict.reports import (
     adapters,
@@ -117,6 +117,9 @@ def output_differs(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | 
 
 
 def implausible_latency(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
+    references = timed_ok((*evidence.reference_before, *evidence.reference_after))
+    if any(process_ns(trial) <= 0 for trial in references):
+        return "the reference workload took no time at all, in the same engine"
     if latency.min_ms is None:
         return ""
     moved = math.prod(evidence.timing_shape)

@@ -70,7 +70,7 @@ _RULES = (
         "invalid",
         "a run shorter than moving its own inputs and outputs once at "
         f"{MEMORY_BYTES_PER_SECOND / 1e9:g} GB/s, which no phone's memory reaches (LiteRT#9453), "
-        "or than the roofline of the profile's GPU",
+        "or than the roofline of the profile's GPU; or a reference workload that took no time",
         "nobody waited for the GPU: use an engine whose output is read back",
     ),
     Rule(
