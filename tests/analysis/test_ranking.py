@@ -23,7 +23,7 @@ def _contender(key: str, psnr: ArrayLike, medians: ArrayLike, setting: str = "ph
         score=final_score(float(np.mean(psnr)), float(np.median(medians))),
         psnr={str(place): float(value) for place, value in enumerate(psnr)},
         process_medians_ms=tuple(map(float, medians)),
-        setting=setting,
+        settings={"device": setting},
     )
 
 
@@ -93,8 +93,8 @@ def test_images_are_the_same_for_both() -> None:
 
 def test_only_common_images_count() -> None:
     medians = [20.0] * 5
-    a = Contender("a", "a", 2.0, {"1": 20.0, "2": 21.0, "x": 90.0}, tuple(medians), "s")
-    b = Contender("b", "b", 1.0, {"1": 19.0, "2": 20.0, "y": 1.0}, tuple(medians), "s")
+    a = Contender("a", "a", 2.0, {"1": 20.0, "2": 21.0, "x": 90.0}, tuple(medians), {})
+    b = Contender("b", "b", 1.0, {"1": 19.0, "2": 20.0, "y": 1.0}, tuple(medians), {})
     [found] = score_ratios([a, b])
     assert found.ci95 == pytest.approx((2, 2))
 
@@ -104,11 +104,14 @@ def test_pairs_without_evidence_say_why() -> None:
     for other, reason in (
         (_contender("b", [20.0, 21, 22], [20.0] * 4), "team b has 4 processes, 5 are needed"),
         (
-            Contender("b", "team b", 1.0, {"0": 20.0, "1": 21.0}, (), "phone"),
+            Contender("b", "team b", 1.0, {"0": 20.0, "1": 21.0}, (), {"device": "phone"}),
             "team b has 0 processes, 5 are needed",
         ),
         (_contender("b", [20.0], [20.0] * 5), "1 images in common, 2 are needed"),
-        (_contender("b", [20.0, 21], [20.0] * 5, "tablet"), "measured under different settings"),
+        (
+            _contender("b", [20.0, 21], [20.0] * 5, "tablet"),
+            "measured under different settings: device",
+        ),
     ):
         [found] = score_ratios([sound, other])
         assert (found.reason, found.ci95, found.tied) == (reason, None, True)

@@ -13,12 +13,14 @@ from bokehbench.analysis.ratings import Ratings, Vote
 from bokehbench.errors import UsageError
 from bokehbench.facts import Factsheet, ImageScore, Record
 from bokehbench.facts.trial import Backend
+from bokehbench.fidelity import find_protocol
 from bokehbench.report import Cell, Table, build_challenge_table
 from bokehbench.report.printed import read_printed, reproduce
 from tests.support.evidence import (
     failed_trial,
     make_dataset,
     make_device,
+    make_evidence,
     make_model,
     make_report,
     make_trial,
@@ -212,8 +214,8 @@ def _images(psnr: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _contender(name: str, psnr: Sequence[float], ms: float, spread: float = 0.01) -> Record:
-    trials = [make_trial("gpu", index=i, ms=ms * (1 + spread * (i - 2))) for i in range(5)]
+def _contender(name: str, psnr: Sequence[float], ms: float, **changes: Any) -> Record:
+    trials = [make_trial("gpu", index=i, ms=ms * (1 + 0.01 * (i - 2))) for i in range(5)]
     return quick_record(
         "gpu",
         label=name,
@@ -221,6 +223,7 @@ def _contender(name: str, psnr: Sequence[float], ms: float, spread: float = 0.01
         trials=trials,
         record_id=f"r-{name}",
         **_images(psnr),
+        **changes,
     )
 
 
@@ -244,6 +247,72 @@ def test_ties_are_ties() -> None:
     assert apart.startswith(f"{second} / c: ")
     assert _notes(table, "rank", 2) == []
     assert _cell(table, "rank", 2).value == 3.0
+
+
+def test_those_far_apart_are_told_apart() -> None:
+    table = build_challenge_table([_contender("a", PSNR, 20.0), _contender("b", PSNR, 60.0)])
+    assert _texts(table, "rank") == ["1", "2"]
+
+
+PSNR = (20.0, 21.0, 22.0, 20.5)
+CHALLENGE = make_evidence().protocol
+OTHER_SSIM = replace(find_protocol("mai22"), crop=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"protocol": replace(CHALLENGE, runs=500)}, "runs"),
+        ({"protocol": replace(CHALLENGE, warmups=50)}, "warm-ups"),
+        ({"protocol": replace(CHALLENGE, rest_seconds=60.0)}, "protocol"),
+        ({"fidelity_rules": OTHER_SSIM}, "fidelity protocol"),
+        ({"engine": replace(make_evidence().engine, version="2.0.0")}, "engine"),
+        ({"device": make_device(fingerprint="another/build")}, "build"),
+        ({"launch": "app"}, "launch"),
+        ({"threads": 1}, "threads"),
+        ({"dataset": replace(make_dataset(4), fit="crop")}, "dataset"),
+    ],
+)
+def test_what_was_measured_otherwise_is_tied(change: dict[str, Any], named: str) -> None:
+    """Every protocol whose numbers were changed is called `custom`: its name tells nothing."""
+    rules = {"fidelity_rules": find_protocol("mai22")}
+    first, second = (_contender("a", PSNR, 20.0, **rules), _contender("b", PSNR, 60.0, **rules))
+    evidence = replace(second.evidence, **change)
+    table = build_challenge_table([first, replace(second, evidence=evidence)])
+    assert _texts(table, "rank") == ["1-2", "1-2"]
+    [_tie, note] = _notes(table, "rank", 0)
+    head, _, names = note.partition(": 3, no interval: measured under different settings: ")
+    assert head.startswith("a / b")
+    assert names == named
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "fp16"},
+        {"protocol": replace(CHALLENGE, name="custom", processes=10)},
+        {"timing_shape": (1, 3, 1024, 1024)},
+    ],
+)
+def test_what_an_entrant_may_choose_leaves_it_comparable(change: dict[str, Any]) -> None:
+    second = _contender("b", PSNR, 60.0)
+    evidence = replace(second.evidence, **change)
+    table = build_challenge_table([_contender("a", PSNR, 20.0), replace(second, evidence=evidence)])
+    assert _texts(table, "rank") == ["1", "2"]
+
+
+def test_a_time_at_another_size_than_the_images_ties() -> None:
+    first, second = (_contender(name, PSNR, ms) for name, ms in (("a", 20.0), ("b", 60.0)))
+    fidelity = first.derived.fidelity
+    assert fidelity is not None
+    small = replace(fidelity, same_shape_as_timing=False)
+    first = replace(
+        first,
+        evidence=replace(first.evidence, timing_shape=(1, 256, 256, 3)),
+        derived=replace(first.derived, fidelity=small),
+    )
+    table = build_challenge_table([first, second])
+    assert _texts(table, "rank") == ["1-2", "1-2"]
 
 
 def test_too_few_processes_tie_with_everybody_and_are_not_ranked() -> None:

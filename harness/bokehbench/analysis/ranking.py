@@ -52,7 +52,7 @@ class Contender:
     """An entrant of track 1: dB by image, medians of its processes in ms, and its score.
 
     Comparisons call it by its `key`, reasons by its `name`. Only contenders of the same
-    `setting` (device, dataset, protocol) are compared.
+    `settings` (what all were measured under, by name) are compared.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Contender:
     score: float
     psnr: Mapping[str, float]
     process_medians_ms: tuple[float, ...]
-    setting: str
+    settings: Mapping[str, str]
 
 
 def score_ratios(
@@ -114,8 +114,10 @@ def score_ratios(
 
 
 def _unlike(first: Contender, second: Contender, common: int) -> str | None:
-    if first.setting != second.setting:
-        return "measured under different settings"
+    names = dict.fromkeys((*first.settings, *second.settings))
+    differing = [n for n in names if first.settings.get(n) != second.settings.get(n)]
+    if differing:
+        return f"measured under different settings: {', '.join(differing)}"
     for contender in (first, second):
         count = len(contender.process_medians_ms)
         if count < MIN_PROCESSES:

@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
+from bokehbench.analysis.compare import likeness
 from bokehbench.analysis.differences import opinion_differences
 from bokehbench.analysis.opinion import Opinion, VoteTable
 from bokehbench.analysis.ranking import Comparison, Contender, score_ratios
 from bokehbench.errors import UsageError
-from bokehbench.facts import Record
+from bokehbench.facts import Record, canonical_json
 from bokehbench.facts.trial import Backend
 from bokehbench.report.caption import Differing, caption_lines, device_name, scored_images
 from bokehbench.report.cells import (
@@ -218,8 +219,7 @@ def _contender(key: str, row: Row) -> Contender:
     record = row.score_record
     assert record is not None
     assert row.score is not None
-    facts, fidelity = record.evidence, scored_images(record)
-    dataset = facts.dataset
+    fidelity = scored_images(record)
     return Contender(
         key=key,
         name=row.name,
@@ -230,12 +230,37 @@ def _contender(key: str, row: Row) -> Contender:
             if image.status == "ok" and image.psnr is not None
         },
         process_medians_ms=record.derived.latency.process_medians_ms,
-        setting=" ".join(
-            (
-                facts.device.device_id,
-                facts.protocol.name,
-                facts.fidelity_protocol,
-                f"{dataset.digest} {dataset.fit}" if dataset else "",
-            )
-        ),
+        settings=_settings(record),
     )
+
+
+_ENTRANTS_OWN: Final = frozenset({"precision", "input shape"})
+"""A model's own; that its timing and its images had one shape is a setting."""
+
+_SAME_MEASUREMENT: Final = frozenset({"name", "processes", "verify_files", "ranked"})
+"""Fields of a protocol that leave each process as it is; intervals know how many there are."""
+
+_NAMED_ALREADY: Final = frozenset({"warmups", "runs"})
+"""Fields of a protocol that `likeness` has."""
+
+
+def _settings(record: Record) -> dict[str, str]:
+    """All that has to be the same before two scores may be told apart, by name."""
+    facts, fidelity = record.evidence, scored_images(record)
+    protocol = {
+        key: value
+        for key, value in msgspec.to_builtins(facts.protocol).items()
+        if key not in _SAME_MEASUREMENT | _NAMED_ALREADY
+    }
+    shape = "x".join(map(str, facts.timing_shape))
+    dataset = facts.dataset
+    return {
+        **{k: v for k, v in likeness(facts).items() if k not in _ENTRANTS_OWN},
+        "protocol": canonical_json(protocol),
+        "timing shape": "that of the images"
+        if fidelity is not None and fidelity.same_shape_as_timing
+        else shape,
+        # Evidence of before rules were kept has their name alone.
+        "fidelity protocol": canonical_json(facts.fidelity_rules or facts.fidelity_protocol),
+        "dataset": f"{dataset.digest} {dataset.fit}" if dataset else "",
+    }
