@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bokehbench.cli.output import note, to_json
+from bokehbench.cli.zoo_pairs import choose_pairs
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.zoo.progress import State
-    from bokehbench.zoo.training import Plan, Tell
+    from bokehbench.zoo.training import Plan
+    from bokehbench.zoo.validation import Tell
 
 FORMAT = "bokehbench-zoo-train/1"
 
@@ -90,8 +92,9 @@ def train_model(
             **state.told,
             "public": recipe.public,
             "chosen": recipe.chosen,
-            "unchanged_psnr": state.unchanged[0],
-            "unchanged_ssim": state.unchanged[1],
+            "unchanged_psnr": state.unchanged.psnr,
+            "unchanged_ssim": state.unchanged.ssim,
+            "unchanged_identical": state.unchanged.identical,
             "best": asdict(state.best) if state.best else None,
             "log": [asdict(epoch) for epoch in state.log],
         }
@@ -107,14 +110,14 @@ def _train(plan: "Plan", folder: Path, resume: bool) -> "State":
     with _bars(plan.epochs) as (tell, say):
         training = Training(plan, folder, resume=resume, tell=tell)
         say(
-            f"{'unchanged photos':<33} PSNR {training.state.unchanged[0]:.3f} dB, "
-            f"SSIM {training.state.unchanged[1]:.4f}"
+            f"{'unchanged photos':<33} PSNR {_decibels(training.state.unchanged.psnr)}, "
+            f"SSIM {training.state.unchanged.ssim:.4f}"
         )
         try:
             for epoch in training.epochs():
                 say(
                     f"epoch {epoch.epoch:>4}/{plan.epochs}: loss {epoch.loss:>9.4f}, "
-                    f"PSNR {epoch.psnr:.3f} dB, SSIM {epoch.ssim:.4f}, {epoch.seconds:.1f} s"
+                    f"PSNR {_decibels(epoch.psnr)}, SSIM {epoch.ssim:.4f}, {epoch.seconds:.1f} s"
                 )
         except KeyboardInterrupt:
             note(
@@ -134,32 +137,16 @@ def _plan(
     crop: int | None,
     seed: int,
 ) -> "Plan":
-    from bokehbench.fidelity.pairs import open_dataset
     from bokehbench.zoo.recipes import find_recipe
-    from bokehbench.zoo.training import Plan, hold_out
+    from bokehbench.zoo.training import Plan
 
-    recipe, dataset = find_recipe(name), open_dataset(folder)
-    for file in dataset.unpaired:
-        note(f"warning: {file} has no partner and is left out")
-    if validation is None or validation.isdecimal():
-        count = max(1, len(dataset.pairs) // 10) if validation is None else int(validation)
-        if count < 1:
-            raise UsageError("--validation 0: at least one pair is needed to choose the best epoch")
-        train, held = hold_out(dataset, count, seed)
-        digest = dataset.digest
-    else:
-        other = open_dataset(Path(validation))
-        if other.root.resolve() == dataset.root.resolve():
-            raise UsageError(
-                f"--validation {validation}: is the dataset itself; give a number to hold out"
-            )
-        train, held = list(dataset.pairs), list(other.pairs)
-        digest = f"{dataset.digest} {other.digest}"
+    recipe = find_recipe(name)
+    chosen = choose_pairs(folder, validation, seed)
     return Plan(
         recipe=recipe,
-        train=train,
-        validation=held,
-        digest=digest,
+        train=chosen.train,
+        validation=chosen.held,
+        digest=chosen.digest,
         epochs=epochs or recipe.epochs,
         batch=batch or recipe.batch,
         crop=crop or recipe.crop,
@@ -172,15 +159,28 @@ def _screen(name: str, folder: Path, state: "State") -> list[str]:
 
     best = state.best
     assert best is not None
-    psnr, ssim = state.unchanged
-    return [
-        f"{name}: {best.psnr:.3f} dB and SSIM {best.ssim:.4f} on "
-        f"{state.told['validation_pairs']} pairs that were not trained on",
-        f"unchanged photos: {psnr:.3f} dB and {ssim:.4f}; gain {best.psnr - psnr:+.3f} dB and "
-        f"{best.ssim - ssim:+.4f}",
+    before, pairs = state.unchanged, state.told["validation_pairs"]
+    gain = f"{best.ssim - before.ssim:+.4f}"
+    if best.psnr is not None and before.psnr is not None:
+        gain = f"{best.psnr - before.psnr:+.3f} dB and {gain}"
+    lines = [
+        f"{name}: {_decibels(best.psnr)} and SSIM {best.ssim:.4f} on {pairs} pairs that were not "
+        "trained on",
+        f"unchanged photos: {_decibels(before.psnr)} and {before.ssim:.4f}; gain {gain}",
         f"weights of epoch {best.epoch}: {folder / BEST}; all epochs: {folder / LOG}",
         f"next: bokehbench zoo export {name} --weights {folder / BEST}",
     ]
+    if best.identical or before.identical:
+        lines.insert(
+            2,
+            f"equal to their reference, and left out of the mean PSNR: {best.identical} outputs, "
+            f"{before.identical} unchanged photos",
+        )
+    return lines
+
+
+def _decibels(psnr: float | None) -> str:
+    return "infinite" if psnr is None else f"{psnr:.3f} dB"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Sequence
@@ -23,7 +24,22 @@ LOG = "log.csv"
 BEST = "best.weights.h5"
 """Weights of the epoch with the highest PSNR on the validation pairs."""
 
-FORMAT = "bokehbench-training/1"
+FORMAT = "bokehbench-training/2"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Means over the validation pairs, of 8-bit images, by the rules of `mai22`.
+
+    Attributes:
+        psnr: dB, of the images that differ from their reference; None if all are equal to it.
+        ssim: Gaussian, of all.
+        identical: images equal to their reference, whose PSNR is infinite.
+    """
+
+    psnr: float | None
+    ssim: float
+    identical: int
 
 
 @dataclass(frozen=True)
@@ -34,17 +50,19 @@ class Epoch:
         epoch: counted from 1.
         rate: the learning rate.
         loss: mean over the steps.
-        psnr: dB, mean over the validation pairs, of 8-bit outputs.
-        ssim: the same for SSIM, Gaussian.
+        psnr: as in `Measured`.
+        ssim: the same.
         seconds: of training and validation.
+        identical: as in `Measured`.
     """
 
     epoch: int
     rate: float
     loss: float
-    psnr: float
+    psnr: float | None
     ssim: float
     seconds: float
+    identical: int
 
 
 @dataclass(frozen=True)
@@ -54,21 +72,44 @@ class State:
     Attributes:
         told: what decides the course of the training; one that goes on must be told the same.
         log: all epochs so far.
-        unchanged: PSNR in dB and SSIM of the validation inputs themselves.
+        unchanged: of the validation inputs themselves.
         weights: of the model, in its order.
         slots: variables of the optimizer, in its order.
+        best_weights: of the model after the best epoch, which `BEST` is made of.
     """
 
     told: dict[str, Any]
     log: tuple[Epoch, ...]
-    unchanged: tuple[float, float]
+    unchanged: Measured
     weights: Sequence["NDArray[Any]"]
     slots: Sequence["NDArray[Any]"]
+    best_weights: Sequence["NDArray[Any]"]
 
     @property
     def best(self) -> Epoch | None:
         """The epoch with the highest PSNR."""
-        return max(self.log, key=lambda epoch: epoch.psnr, default=None)
+        return best_of(self.log)
+
+
+def best_of(log: Sequence[Epoch]) -> Epoch | None:
+    """The epoch with the highest PSNR, the first of several; none of none."""
+    return max(log, key=lambda epoch: math.inf if epoch.psnr is None else epoch.psnr, default=None)
+
+
+def check_writable(folder: Path) -> None:
+    """Write a small file there and remove it.
+
+    Raises:
+        ZooError: the folder can't be written.
+    """
+    probe = folder / ".writable.part"
+    try:
+        probe.write_bytes(b"?")
+        probe.unlink()
+    except OSError as error:
+        raise ZooError(
+            f"{clean(str(folder))}: can't be written: {error.strerror}; give another folder"
+        ) from error
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -81,10 +122,11 @@ def save_state(folder: Path, state: State) -> None:
         "format": FORMAT,
         "told": state.told,
         "log": [asdict(epoch) for epoch in state.log],
-        "unchanged": state.unchanged,
+        "unchanged": asdict(state.unchanged),
     }
     arrays = {f"w{number:04}": array for number, array in enumerate(state.weights)}
     arrays |= {f"s{number:04}": array for number, array in enumerate(state.slots)}
+    arrays |= {f"b{number:04}": array for number, array in enumerate(state.best_weights)}
     arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
     data = io.BytesIO()
     np.savez(data, **arrays)  # type: ignore[arg-type]
@@ -116,9 +158,10 @@ def load_state(folder: Path) -> State:
         return State(
             told=head["told"],
             log=tuple(Epoch(**epoch) for epoch in head["log"]),
-            unchanged=(head["unchanged"][0], head["unchanged"][1]),
+            unchanged=Measured(**head["unchanged"]),
             weights=[arrays[key] for key in sorted(arrays) if key.startswith("w")],
             slots=[arrays[key] for key in sorted(arrays) if key.startswith("s")],
+            best_weights=[arrays[key] for key in sorted(arrays) if key.startswith("b")],
         )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ZooError(

@@ -1,5 +1,6 @@
 """Weights of a model on disk: Keras's `.weights.h5`, always those of the original form."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -8,6 +9,9 @@ from bokehbench.errors import ZooError
 from bokehbench.text import clean
 
 SUFFIX = ".weights.h5"
+
+HEADER_BYTES = 8192
+"""What HDF5 writes beside the values of a variable, at most: groups, names, attributes."""
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -47,6 +51,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
         raise ZooError(f"{clean(str(path))}: give a file name that ends in {SUFFIX}")
     part = path.with_name(f".{path.name.removesuffix(SUFFIX)}.part{SUFFIX}")
     try:
+        _make_room(part, sum(w.nbytes + HEADER_BYTES for w in model.get_weights()))
         model.save_weights(part)
         part.replace(path)
     except OSError as error:
@@ -54,3 +59,19 @@ def save_weights(model: keras.Model, path: Path) -> None:
         raise ZooError(
             f"{clean(str(path))}: can't be written: {error.strerror or clean(str(error))}"
         ) from error
+
+
+def _make_room(part: Path, size_bytes: int) -> None:
+    """Fill `part` with that many bytes: a disk without room says so here.
+
+    HDF5 can't be asked: where a write of its own fails, the process ends in a segmentation fault.
+    Random bytes, since file systems that compress would find room for zeros.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    with part.open("wb") as file:
+        for start in range(0, size_bytes, 1 << 20):
+            file.write(os.urandom(min(1 << 20, size_bytes - start)))
+        file.flush()
+        os.fsync(file.fileno())
