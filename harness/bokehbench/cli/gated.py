@@ -46,7 +46,11 @@ def newest_run(store: "Store") -> str:
     from bokehbench.store import RecordFilter
 
     newest = [(row.created, row.run_id) for row in store.list(RecordFilter(limit=1))]
-    newest += [(run.created, run.run_id) for run in store.runs() if not run.records]
+    newest += [
+        (run.created, run.run_id)
+        for run in store.runs()
+        if not run.records and run.state != "done" and "devices" in run.request
+    ]
     if not newest:
         raise UsageError(f"{store.name}: holds no record; measure with `bokehbench run` first")
     return max(newest)[1]
