@@ -1,12 +1,15 @@
 """What `zoo train` measures on was not trained on: no copy, and nothing alike unsaid."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from bokehbench.cli.zoo_pairs import choose_pairs
+from bokehbench.cli.zoo_train import _screen
 from bokehbench.errors import UsageError
+from bokehbench.zoo.progress import Epoch, Measured, State
 from tests.support.command import Command
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pairs"
@@ -75,3 +78,19 @@ def test_a_photo_saved_again_is_warned_of(
     said = capsys.readouterr().err
     assert "warning: 1 of 2 validation photos show the same as photos that are trained on" in said
     assert "b/original/8.jpg" in said
+
+
+def test_equal_pictures_are_told_of_beside_the_mean() -> None:
+    best = Epoch(3, 1e-3, 0.5, 25.0, 0.9, 1.0, 2)
+    state = State({"validation_pairs": 8}, (best,), Measured(24.0, 0.8, 1), (), (), ())
+    lines = _screen("antins_cv", Path("out"), state)
+    assert lines[0].startswith("antins_cv: 25.000 dB and SSIM 0.9000 on 8 pairs")
+    assert lines[1] == "unchanged photos: 24.000 dB and 0.8000; gain +1.000 dB and +0.1000"
+    assert lines[2].endswith("left out of the mean PSNR: 2 outputs, 1 unchanged photos")
+    perfect = replace(state, log=(best, replace(best, epoch=4, psnr=None, identical=8)))
+    assert perfect.best is perfect.log[1]
+    lines = _screen("antins_cv", Path("out"), perfect)
+    assert lines[0].startswith("antins_cv: infinite and SSIM")
+    assert lines[1].endswith("; gain +0.1000")
+    same = replace(state, log=(replace(best, identical=0),), unchanged=Measured(24.0, 0.8, 0))
+    assert not any("equal to their reference" in line for line in _screen("a", Path("out"), same))
