@@ -4,7 +4,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
+from tests.support.builder import Builder, Ops
 from tests.support.command import Command
 
 TINY = Path(__file__).parents[2] / "examples" / "tiny_unet.tflite"
@@ -33,6 +35,27 @@ def test_the_picture_goes_to_its_file(bokehbench: Command, tmp_path: Path) -> No
     target = tmp_path / "net.svg"
     assert bokehbench("inspect", str(TINY), "--graph", str(target)).code == 0
     ElementTree.fromstring(target.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_an_option_that_is_no_number(bokehbench: Command, tmp_path: Path, value: str) -> None:
+    builder = Builder()
+    source, target = (builder.tensor(name, (1, 8, 8, 3)) for name in ("image", "bokeh"))
+    options = schema.LeakyReluOptionsT()
+    options.alpha = float(value)
+    builder.op(Ops.LEAKY_RELU, [source], [target], options)
+    odd = tmp_path / "odd.tflite"
+    odd.write_bytes(builder.finish([source], [target]))
+    [graph] = bokehbench("inspect", odd, "--json", "-").json()["subgraphs"]
+    assert graph["ops"][0]["options"] == {"alpha": value}
+    assert bokehbench("lint", odd, "--json").json()
+
+
+def test_two_documents_on_one_screen_are_refused(bokehbench: Command) -> None:
+    ended = bokehbench("inspect", TINY, "--json", "-", "--graph", "-")
+    assert (ended.code, ended.out) == (2, "")
+    assert "both want standard output" in ended.complaint
+    assert bokehbench("inspect", TINY, "--graph", "-").out.startswith("<svg")
 
 
 @pytest.mark.parametrize("size", ["512", "0x4", "axb", "70000x4", "1x2x3"])

@@ -1,13 +1,15 @@
 """`bokehbench inspect`: one .tflite on one screen, as JSON, or as a picture."""
 
+import math
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bokehbench.cli.model_options import side_of, size_option
 from bokehbench.cli.output import Sink, to_json
+from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ MIB = 1 << 20
 @click.argument("model", type=click.Path(path_type=Path))
 @size_option
 @click.option("--json", "json_target", metavar="PATH|-", help="Write everything as JSON.")
-@click.option("--graph", metavar="PATH", help="Draw the operators as SVG.")
+@click.option("--graph", metavar="PATH|-", help="Draw the operators as SVG.")
 def command(
     model: Path, size: tuple[int, int] | None, json_target: str | None, graph: str | None
 ) -> None:
@@ -29,20 +31,37 @@ def command(
     The file is read and checked, never run. Memory is what a runtime that reuses memory has to have
     for activations at least; work is counted in multiply-accumulates (MACs).
     """
-    import msgspec
-
     from bokehbench.model.picture import draw
 
+    if json_target == "-" and graph == "-":
+        raise UsageError("--json - and --graph -: both want standard output; give one a file")
     structure = side_of(model, size)
     if json_target is not None:
         with Sink(json_target, "--json") as sink:
-            sink.write(to_json(msgspec.to_builtins(structure)))
+            sink.write(to_json(document(structure)))
     if graph is not None:
         with Sink(graph, "--graph") as sink:
             sink.write(draw(structure.graph, f"{structure.file_name}: {_size(structure)}"))
     if json_target != "-" and graph != "-":
         for line in screen(structure):
             click.echo(clean(line))
+
+
+def document(structure: "ModelStructure") -> dict[str, Any]:
+    """Everything, as JSON can hold it.
+
+    An option that is not finite, which engines run and JSON has no number for, is its name:
+    `nan`, `inf` or `-inf`.
+    """
+    import msgspec
+
+    whole: dict[str, Any] = msgspec.to_builtins(structure)
+    for graph in whole["subgraphs"]:
+        for op in graph["ops"]:
+            for name, value in op["options"].items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    op["options"][name] = str(value)
+    return whole
 
 
 def screen(structure: "ModelStructure") -> list[str]:
