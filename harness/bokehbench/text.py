@@ -6,6 +6,11 @@ _SPACES = frozenset("\n\r\t\u2028\u2029")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 
 
+def spelled(text: str) -> str:
+    """The text as UTF-8 can hold it: a byte of a file's name that is no UTF-8 is spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def clean(text: str) -> str:
     """Text without control, format or surrogate characters, which become U+FFFD.
 

@@ -100,6 +100,15 @@ def test_c_of_a_csv_table_without_any(bokehbench: Command, tmp_path: Path) -> No
         (b'{"rows": 1}', "no list `rows`"),
         (b"\xff\xfe", "no UTF-8"),
         (b"psnr,gpu_ms,score\n20,0,1\n", "above zero"),
+        (b"psnr,gpu_ms,score\n1e400,1e400,1\n", "row 1: a value beyond 1E+100"),
+        (b"psnr,gpu_ms,score\n20,1,1\n1e400,1,1\n", "row 2: a value beyond 1E+100"),
+        (b"psnr,gpu_ms,score\n20,1E-9999999,1\n", "digits after its point"),
+        (b"psnr,gpu_ms,score\n20,nan,1\n", "not finite"),
+        (b"psnr,gpu_ms,score\n600,1,1\n", "row 1: a PSNR of 600 dB is beyond any C"),
+        (b"psnr,gpu_ms,score\n-600,1,1\n", "row 1: a PSNR of -600 dB is beyond any C"),
+        (b'[{"psnr": 1E-9999999999999999999999, "gpu_ms": 1, "score": 1}]', "no valid JSON"),
+        (b"psnr,gpu_ms,score\n" + b"2" * 200_000 + b",1,1\n", "no valid CSV"),
+        (b"psnr,gpu_ms,score\n" * (1 << 20), "larger than 16 MiB"),
     ],
 )
 def test_tables_without_c(

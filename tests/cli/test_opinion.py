@@ -114,6 +114,35 @@ def test_metrics_of_a_file(stored: Command, ratings: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"method,psnr\nnet," + b"2" * 200_000, "no valid CSV"),
+        (b"method,psnr\nnet,20\n" * (1 << 20), "larger than 16 MiB"),
+        (b"method,psnr\nnet,\xff\n", "no UTF-8"),
+        (b"{", "no valid JSON"),
+        (b'{"rows": 1}', "no list `rows`"),
+        (b"a,b\n1,2\n", "no table of metrics"),
+    ],
+)
+def test_what_is_no_table_of_metrics(
+    bokehbench: Command, ratings: Path, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    table = tmp_path / "table"
+    table.write_bytes(content)
+    refused(bokehbench("mos", "import", ratings, "--metrics", table), 2, complaint)
+
+
+def test_names_that_are_not_utf8(bokehbench: Command, ratings: Path) -> None:
+    name = b"final\xff".decode("utf-8", "surrogateescape")
+    ended = bokehbench("mos", "import", ratings, "--study", name)
+    refused(ended, 2, "--study", "not UTF-8")
+    assert ended.out == ""
+    odd = ratings.rename(ratings.with_name(name))
+    assert bokehbench("mos", "import", odd, "--study", "final").code == 0
+    assert "final\\udcff, " in bokehbench("mos", "list").out
+
+
+@pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["mos", "import", "none.csv"], "none.csv: can't be read"),

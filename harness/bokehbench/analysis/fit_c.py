@@ -9,6 +9,9 @@ import msgspec
 from bokehbench.analysis.intervals import Interval
 from bokehbench.errors import UsageError
 
+EXPONENTS = 100
+"""Powers of ten up and down that a number of a table may have, and digits after its point."""
+
 
 class PrintedRow(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers as they are printed; the decimals tell how they were rounded."""
@@ -44,7 +47,8 @@ def fit_c(rows: Sequence[PrintedRow]) -> FittedC:
     """Invert score = 2^(2 PSNR) / (C runtime) for each row and intersect.
 
     Raises:
-        UsageError: there are no rows, or a runtime or score is not above zero.
+        UsageError: there are no rows, a value is out of range, or a runtime or score is not above
+            zero.
     """
     if not rows:
         raise UsageError("C can't be fitted: no row has a PSNR, a runtime and a score")
@@ -60,8 +64,8 @@ def fit_c(rows: Sequence[PrintedRow]) -> FittedC:
 
 
 def _row(row: PrintedRow) -> RowC:
-    if not all(value.is_finite() for value in (row.psnr_db, row.runtime_ms, row.score)):
-        raise UsageError(f"{row.name}: a value is not finite")
+    for value in (row.psnr_db, row.runtime_ms, row.score):
+        _check(row.name, value)
     psnr, runtime, score = map(_half_step, (row.psnr_db, row.runtime_ms, row.score))
     if runtime[0] <= 0 or score[0] <= 0:
         raise UsageError(
@@ -69,11 +73,26 @@ def _row(row: PrintedRow) -> RowC:
             "can't be inverted: both have to be above zero after rounding"
         )
     middle = float(row.psnr_db), float(row.runtime_ms)
-    return RowC(
-        name=row.name,
-        as_printed=(_c(*middle, score[1]), _c(*middle, score[0])),
-        with_rounding=(_c(psnr[0], runtime[1], score[1]), _c(psnr[1], runtime[0], score[0])),
-    )
+    exact = _c(*middle, score[1]), _c(*middle, score[0])
+    wide = _c(psnr[0], runtime[1], score[1]), _c(psnr[1], runtime[0], score[0])
+    if not all(0 < c < math.inf for c in (*exact, *wide)):
+        raise UsageError(f"{row.name}: a PSNR of {row.psnr_db} dB is beyond any C: check it")
+    return RowC(name=row.name, as_printed=exact, with_rounding=wide)
+
+
+def _check(name: str, value: Decimal) -> None:
+    """See that a value can be computed with.
+
+    Raises:
+        UsageError: it is not finite, or its digits are out of any table's range.
+    """
+    if not value.is_finite():
+        raise UsageError(f"{name}: a value is not finite; check psnr, gpu_ms and score")
+    if value.adjusted() > EXPONENTS or int(value.as_tuple().exponent) < -EXPONENTS:
+        raise UsageError(
+            f"{name}: a value beyond 1E+{EXPONENTS}, or of more than {EXPONENTS} digits after its "
+            "point; check psnr, gpu_ms and score"
+        )
 
 
 def _half_step(value: Decimal) -> Interval:
@@ -88,7 +107,7 @@ def _c(psnr_db: float, runtime_ms: float, score: float) -> float:
     try:
         return math.exp2(2 * psnr_db - math.log2(runtime_ms) - math.log2(score))
     except OverflowError:
-        raise UsageError(f"a PSNR of {psnr_db} dB is beyond any C: check it") from None
+        return math.inf
 
 
 def _intersection(

@@ -1,12 +1,10 @@
 """Text of a table of metrics -> values by metric and method, to correlate opinion with."""
 
-import csv
-import io
-import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from bokehbench.analysis.rows import parse_rows
 from bokehbench.errors import UsageError
 
 METRICS = ("psnr", "ssim", "lpips")
@@ -26,7 +24,7 @@ def parse_metrics(text: str, source: str) -> Metrics:
     Raises:
         UsageError: the file is neither, or lacks these columns, or a method is there twice.
     """
-    rows = list(_json_rows(text, source) if text.lstrip().startswith("{") else _csv_rows(text))
+    rows = [{name: _plain(cell) for name, cell in row.items()} for row in parse_rows(text, source)]
     names = next((name for name in _NAMES if any(name in row for row in rows)), None)
     known = [metric for metric in METRICS if any(metric in row for row in rows)]
     if names is None or not known:
@@ -46,28 +44,9 @@ def parse_metrics(text: str, source: str) -> Metrics:
     return found
 
 
-def _csv_rows(text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    for row in reader:
-        yield {(key or "").strip().lower(): value for key, value in row.items()}
-
-
-def _json_rows(text: str, source: str) -> Iterator[dict[str, Any]]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{source}: no valid JSON: {error}") from None
-    rows = document.get("rows") if isinstance(document, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UsageError(f"{source}: no list `rows` of objects in it")
-    for row in rows:
-        yield dict(_plain(row.items()))
-
-
-def _plain(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _plain(cell: Any) -> Any:
     """Cells of `table --format json` are objects with a value."""
-    for key, value in items:
-        yield key.lower(), value.get("value") if isinstance(value, dict) else value
+    return cell.get("value") if isinstance(cell, dict) else cell
 
 
 def _number(value: Any) -> float | None:

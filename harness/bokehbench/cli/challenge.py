@@ -1,6 +1,5 @@
 """`bokehbench challenge`: printed tables made again, C from a table, submissions checked."""
 
-import json
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from bokehbench.report.printed import Reproduction
 
 DIFFERENT = 1
-MAX_BYTES = 16 << 20
 SUBMISSION_FORMAT = "bokehbench-submission/1"
 
 
@@ -126,35 +124,19 @@ def _inward(interval: tuple[float, float]) -> str:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     """Rows with numbers as Decimal, which keep the digits that were printed."""
-    import csv
+    from bokehbench.analysis.rows import parse_rows
+    from bokehbench.cli.words import table_text
 
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path}: larger than {MAX_BYTES >> 20} MiB; is it a table?")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: no UTF-8; save it as UTF-8") from error
-    if not text.lstrip().startswith(("{", "[")):
-        return [
-            {str(key).strip().lower(): _decimal(value) for key, value in row.items()}
-            for row in csv.DictReader(text.splitlines())
-        ]
-    try:
-        document = json.loads(text, parse_float=Decimal, parse_int=Decimal)
-    except (ValueError, RecursionError, InvalidOperation) as error:
-        raise UsageError(f"{path}: no valid JSON: {error}") from None
-    rows = document.get("rows") if isinstance(document, dict) else document
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UsageError(f"{path}: no list `rows` of objects in it")
-    return rows
+    return [
+        {column: _decimal(cell) if isinstance(cell, str) else cell for column, cell in row.items()}
+        for row in parse_rows(table_text(path), str(path))
+    ]
 
 
-def _decimal(text: Any) -> Any:
+def _decimal(text: str) -> Decimal | str:
     try:
         return Decimal(text)
-    except (InvalidOperation, TypeError, ValueError):
+    except InvalidOperation:
         return text
 
 

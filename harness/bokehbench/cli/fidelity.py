@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokehbench.cli.output import Sink, note, terminal_text, to_json
+from bokehbench.cli.output import Sink, note, terminal_text, to_json, without_partner
 from bokehbench.errors import DatasetError, UsageError
 from bokehbench.text import clean
 
@@ -82,7 +82,7 @@ def command(
     rules = find_protocol(protocol or DEFAULT_PROTOCOL)
     pairing = pair_paths(prediction, reference)
     if pairing.unpaired:
-        note(_unpaired(pairing))
+        note(without_partner([str(path) for path in pairing.unpaired]))
     with ExitStack() as stack:
         sinks = {
             option: stack.enter_context(Sink(target, option))
@@ -152,12 +152,6 @@ def _drawn(rules: "FidelityRules", scored: "Sequence[Compared]") -> bytes:
 def _named(one: "Compared", pairing: "Pairing") -> str:
     """The pair's name before a message, where there are several."""
     return f"{clean(one.pair.name)}: " if len(pairing.pairs) > 1 else ""
-
-
-def _unpaired(pairing: "Pairing") -> str:
-    shown = ", ".join(clean(str(path)) for path in pairing.unpaired[:5])
-    more = f" and {len(pairing.unpaired) - 5} more" if len(pairing.unpaired) > 5 else ""
-    return f"warning: {len(pairing.unpaired)} files have no partner: {shown}{more}"
 
 
 def _tell_profiles(scored: "Sequence[Compared]") -> None:

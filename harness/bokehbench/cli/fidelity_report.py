@@ -10,7 +10,7 @@ import msgspec
 from bokehbench.fidelity.protocols import summary
 from bokehbench.fidelity.summary import INTERVAL_METHOD, LEVEL, METRICS, summarise
 from bokehbench.report.cells import Cell, Column, Footnotes, Table, decimal_cell
-from bokehbench.text import clean
+from bokehbench.text import clean, spelled
 
 if TYPE_CHECKING:
     from bokehbench.facts import FidelityRules
@@ -46,8 +46,8 @@ def document(
         "format": FIDELITY_FORMAT,
         "protocol": rules.name,
         "rules": msgspec.to_builtins(rules),
-        "prediction": _text(prediction),
-        "reference": _text(reference),
+        "prediction": spelled(str(prediction)),
+        "reference": spelled(str(reference)),
         "images": len(scored),
         "failed": len(compared) - len(scored),
         "identical": sum(one.scores.identical for one in scored if one.scores),
@@ -65,7 +65,7 @@ def document(
             for one in compared
             if one.scores is None
         ],
-        "unpaired": [_text(path) for path in pairing.unpaired],
+        "unpaired": [spelled(str(path)) for path in pairing.unpaired],
     }
 
 
@@ -73,8 +73,8 @@ def _image(one: "Compared", metrics: Sequence[str]) -> dict[str, Any]:
     assert one.scores is not None
     return {
         "name": one.pair.name,
-        "prediction": _text(one.pair.prediction),
-        "reference": _text(one.pair.reference),
+        "prediction": spelled(str(one.pair.prediction)),
+        "reference": spelled(str(one.pair.reference)),
         "height": one.height,
         "width": one.width,
         **{metric: getattr(one.scores, metric) for metric in metrics},
@@ -198,8 +198,3 @@ def checks_table(checks: "Sequence[Check]") -> Table:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _text(path: Path) -> str:
-    """A path as JSON can hold it; a byte that is not UTF-8 is spelled out."""
-    return str(path).encode("utf-8", "backslashreplace").decode()

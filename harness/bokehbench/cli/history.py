@@ -10,10 +10,9 @@ import click
 from bokehbench.cli.drawing import draw, see_names
 from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import store_option
-from bokehbench.cli.output import to_json
+from bokehbench.cli.output import columns, to_json
 from bokehbench.cli.select import by_todays_rules
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.analysis.history import HistoryRow
@@ -96,11 +95,8 @@ def _show(rows: "Sequence[HistoryRow]") -> None:
                 "; ".join(row.changed) or ("" if row.status == "ranked" else row.status),
             )
         )
-    shown = [tuple(clean(cell) for cell in line) for line in lines]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for line in shown:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in columns(lines):
+        click.echo(line)
 
 
 def _backend(row: "HistoryRow") -> str:

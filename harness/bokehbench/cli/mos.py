@@ -12,6 +12,7 @@ import click
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.errors import UsageError
+from bokehbench.text import clean, spelled
 
 if TYPE_CHECKING:
     from bokehbench.analysis.metrics import Metrics
@@ -128,11 +129,12 @@ def import_ratings(
     """
     from bokehbench.analysis.ratings import parse_ratings
     from bokehbench.cli.studies import new_study, parse_scale, read_bytes
+    from bokehbench.cli.words import named
 
     if replace and study is None:
         raise UsageError("--replace goes with --study NAME")
-    if study is not None and not study.strip():
-        raise UsageError("--study: an empty name; give the study a name")
+    if study is not None:
+        named(study, "--study")
     limits = parse_scale(scale)
     data = read_bytes(ratings)
     with Sink(words.json_target, "--json") if words.json_target else nullcontext() as sink:
@@ -145,7 +147,7 @@ def import_ratings(
             methods=known,
             average_repeats=average_repeats,
         )
-        _report(votes, words, metrics, sink, {"source": ratings.name, "study": study})
+        _report(votes, words, metrics, sink, {"source": spelled(ratings.name), "study": study})
     if study is not None:
         from bokehbench.store import open_store
 
@@ -163,7 +165,6 @@ def list_studies(store: str | None, as_json: bool) -> None:
     import msgspec
 
     from bokehbench.store import open_store
-    from bokehbench.text import clean
 
     with open_store(store, readonly=True) as opened:
         found = opened.studies()
@@ -193,7 +194,7 @@ def show(study: str, words: _Words, store: str | None) -> None:
         with open_store(store, readonly=True) as opened:
             votes = read_ratings(study, opened)
         metrics, _ = _metrics(words, store)
-        _report(votes, words, metrics, sink, {"source": study, "study": study})
+        _report(votes, words, metrics, sink, {"source": spelled(study), "study": spelled(study)})
 
 
 def _metrics(words: _Words, store: str | None) -> "tuple[Metrics, set[str] | None]":
@@ -203,14 +204,9 @@ def _metrics(words: _Words, store: str | None) -> "tuple[Metrics, set[str] | Non
 
     if words.metrics is not None:
         from bokehbench.analysis.metrics import parse_metrics
+        from bokehbench.cli.words import table_text
 
-        try:
-            text = words.metrics.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{words.metrics}: can't be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{words.metrics}: no UTF-8; save it as UTF-8") from error
-        return parse_metrics(text, str(words.metrics)), None
+        return parse_metrics(table_text(words.metrics), str(words.metrics)), None
     if not words.records:
         return {}, None
     records = _records(words.run_id, store)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -97,6 +98,24 @@ def terminal_text(table: "Table") -> str:
     with console.capture() as capture:
         console.print(renderable(table))
     return capture.get()
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines of aligned columns, cleaned of what must not reach a terminal."""
+    shown = [tuple(map(clean, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    ]
+
+
+def without_partner(files: Sequence[str], folder: str = "") -> str:
+    """The warning of files of pairs that have no partner; five are named."""
+    shown = ", ".join(map(clean, files[:5]))
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    where = f"{folder}: " if folder else ""
+    return f"warning: {where}{len(files)} files have no partner: {shown}{more}"
 
 
 def to_json(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bokehbench.cli.options import store_option
-from bokehbench.cli.output import Sink, note, to_json
+from bokehbench.cli.output import Sink, columns, note, to_json
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
@@ -40,8 +40,7 @@ def list_records(store: str | None, run_id: str | None, limit: int | None, as_js
     if as_json:
         click.echo(to_json({"records": msgspec.to_builtins(rows)}), nl=False)
         return
-    header = ("record", "run", "name", "device", "backend", "state", "status", "ms", "PSNR")
-    lines = [header]
+    lines = [("record", "run", "name", "device", "backend", "state", "status", "ms", "PSNR")]
     for row in rows:
         lines.append(
             (
@@ -56,11 +55,8 @@ def list_records(store: str | None, run_id: str | None, limit: int | None, as_js
                 f"{row.psnr:.2f}" if row.psnr is not None else "",
             )
         )
-    shown = [tuple(clean(cell) for cell in line) for line in lines]
-    widths = [max(len(line[column]) for line in shown) for column in range(len(header))]
-    for line in shown:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in columns(lines):
+        click.echo(line)
 
 
 @command.command("show")

@@ -31,9 +31,10 @@ from bokehbench.cli.options import (
     score_option,
     store_option,
 )
-from bokehbench.cli.output import note
+from bokehbench.cli.output import note, without_partner
 from bokehbench.cli.plan import show_plans
 from bokehbench.cli.tool_options import TOOL, ToolWords, make_tool, tool_for, tool_options
+from bokehbench.cli.words import storable
 from bokehbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def command(
     images = make_image_options(image_words, dataset=dataset is not None)
     pairs = _dataset(dataset, inputs)
     if pairs is not None and pairs.unpaired:
-        note(_unpaired(pairs))
+        note(without_partner(pairs.unpaired, pairs.name))
     connections = [
         connect(address, profile_name, adb_server, profile_dir)
         for address in dict.fromkeys(devices or (None,))
@@ -258,19 +259,6 @@ def closing_all(devices: "Sequence[Prepared]") -> "Iterator[None]":
     finally:
         for prepared in devices:
             prepared.device.transport.close()
-
-
-def storable(text: str, where: str) -> str:
-    """The text, if a record can hold it.
-
-    Raises:
-        UsageError: it is not UTF-8.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{where} {text!r}: not UTF-8; give another name") from error
-    return text
 
 
 def equipped(
@@ -396,9 +384,3 @@ def _dataset(folder: Path | None, models: "tuple[ModelInput, ...]") -> "Dataset 
     from bokehbench.session.resume import dataset_sources
 
     return open_dataset(folder, sources=dataset_sources(models))
-
-
-def _unpaired(pairs: "Dataset") -> str:
-    shown = ", ".join(pairs.unpaired[:5])
-    more = f" and {len(pairs.unpaired) - 5} more" if len(pairs.unpaired) > 5 else ""
-    return f"warning: {pairs.name}: {len(pairs.unpaired)} files have no partner: {shown}{more}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bokehbench.errors import RatingsError, UsageError
+from bokehbench.text import spelled
 
 if TYPE_CHECKING:
     from bokehbench.analysis.ratings import Ratings
@@ -58,7 +59,7 @@ def new_study(name: str, source: Path, data: bytes, ratings: "Ratings", average:
     return Study(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        source=source.name,
+        source=spelled(source.name),
         sha256=hashlib.sha256(data).hexdigest(),
         votes=len(ratings.votes),
         scale=ratings.scale,

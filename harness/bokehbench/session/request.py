@@ -20,6 +20,7 @@ from bokehbench.profile import DeviceProfile
 from bokehbench.runners.benchmark_model import ToolOptions
 from bokehbench.schedule import Batch, Plan, Settings, make_plan, split_batches
 from bokehbench.session.admit import admit
+from bokehbench.text import spelled
 
 HOST_IMAGES = 3
 """Enough to tell a GPU that computes wrongly, and seconds of the host's time."""
@@ -210,8 +211,7 @@ def _tool(tool: ToolRequest | None) -> dict[str, object] | None:
 
 
 def _path(path: Path) -> str:
-    """A path as a store can hold it; a byte that is not UTF-8 is spelled out."""
-    return str(path.resolve()).encode("utf-8", "backslashreplace").decode()
+    return spelled(str(path.resolve()))
 
 
 def _batches(dataset: Dataset, model: ModelInput, fit: Fit) -> tuple[Batch, ...]:
