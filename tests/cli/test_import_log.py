@@ -1,5 +1,6 @@
 """`bokehbench import-log`: old logs in the store, in tables, and what keeps wrong ones out."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,34 @@ def test_the_same_again_changes_nothing(bokehbench: Command, model: Path, log: P
     assert "was imported before" in again.err
     assert again.json()["records"] == first
     assert len(bokehbench("records", "list").out.strip().splitlines()) == 2
+
+
+def test_other_words_make_another_record(bokehbench: Command, log: Path, tmp_path: Path) -> None:
+    free = tmp_path / "free.tflite"
+    free.write_bytes(conv(open_sides=True))
+    log.write_bytes(of_model(capture("021"), free))
+    first: tuple[object, ...] = ("import-log", log, *words(free), "--size", "256x256")
+    corrections: list[tuple[object, ...]] = [
+        (),
+        ("--size", "512x512"),
+        ("--name", "right"),
+        ("--date", "2021-05-06"),
+        ("--date", "2021-05-07"),
+        ("--soc", "Chip 1"),
+        ("--platform", "android"),
+        ("--input-range", "0,255"),
+    ]
+    made = []
+    for more in corrections:
+        ended = bokehbench(*first, *more, "--json", "-")
+        assert (ended.code, ended.err) == (0, ""), more
+        made += [record["record_id"] for record in ended.json()["records"]]
+    assert len(set(made)) == len(corrections)
+    # Without --date a file's time is no word: a copy is the same import.
+    os.utime(log, (1e9, 1e9))
+    again = bokehbench(*first, "--json", "-")
+    assert [record["record_id"] for record in again.json()["records"]] == made[:1]
+    assert "was imported before" in again.err
 
 
 def test_its_log_is_kept_and_read_again(bokehbench: Command, model: Path, log: Path) -> None:

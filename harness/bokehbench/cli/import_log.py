@@ -14,7 +14,9 @@ from bokehbench.cli.measure import RUN_FORMAT, json_sink, new_run_id, record_cod
 from bokehbench.cli.model_options import parse_size
 from bokehbench.cli.options import io_options, store_option
 from bokehbench.cli.output import note, to_json
+from bokehbench.cli.words import named
 from bokehbench.errors import IoSpecError, StoreError, UsageError
+from bokehbench.text import spelled
 
 if TYPE_CHECKING:
     from bokehbench.facts import Evidence, IoSpec, ModelFacts, Record
@@ -99,7 +101,7 @@ def command(
     A LOG is a file, a folder (its .log and .txt files, at any depth) or - for standard input.
     All are of one model on one device; each run in them counts as a process, and runs on one
     backend make one record. It is provisional: model, device and conditions are what you say.
-    A record that was imported before is shown as it is.
+    A record that was imported before is shown as it is; other words make another record.
     """
     from bokehbench.cli.summary import summary
     from bokehbench.derive import derive
@@ -114,7 +116,8 @@ def command(
     if exit_code is not None and len(sources) != 1:
         raise UsageError(f"--exit-code belongs to one log, not to {len(sources)}")
     for option, text in (("--device", device_name), ("--soc", soc), ("--name", label)):
-        _storable(option, text)
+        if text is not None:
+            named(text, option)
     model = read_model(model_path)
     io = _io(model, model_path, io_file, io_flags)
     read = _read_all(sources, exit_code)
@@ -135,6 +138,7 @@ def command(
         backend=backend,
         precision=precision,
         threads=threads,
+        dated=measured is not None,
     )
     run_id = new_run_id()
     made = evidence_of_logs([log for _, log, _ in read], said, run_id)
@@ -247,7 +251,7 @@ def _log(source: Source, data: bytes, exit_code: int | None) -> "ForeignLog":
         raise UsageError(f"{source.name}: is empty; was the tool's output sent elsewhere?")
     if file.binary or not file.recognised:
         raise UsageError(f"{source.name}: no line is of benchmark_model or LiteRT's tools")
-    return ForeignLog(_text(source.name), hashlib.sha256(data).hexdigest(), file, exit_code)
+    return ForeignLog(spelled(source.name), hashlib.sha256(data).hexdigest(), file, exit_code)
 
 
 def _io(model: "ModelFacts", path: Path, io_file: Path | None, flags: "IoFlags") -> "IoSpec":
@@ -292,19 +296,3 @@ def _when(measured: datetime | None, sources: Sequence[Source]) -> str:
         times = [source.path.stat().st_mtime for source in sources if source.path is not None]
         moment = datetime.fromtimestamp(max(times), UTC) if times else datetime.now(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _storable(option: str, text: str | None) -> None:
-    if text is None:
-        return
-    if not text.strip():
-        raise UsageError(f"{option}: is empty")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{option} {text!r}: not UTF-8; give another name") from error
-
-
-def _text(word: str) -> str:
-    """A name as a store can hold it."""
-    return word.encode("utf-8", "backslashreplace").decode()

@@ -1,11 +1,13 @@
 """Logs that were made elsewhere -> evidence, with model and device as somebody said."""
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
+import msgspec
 from msgspec.structs import replace
 
 from bokehbench import __version__
@@ -42,7 +44,10 @@ class ForeignLog:
 
 @dataclass(frozen=True)
 class Said:
-    """What logs do not tell, and somebody says."""
+    """What logs do not tell, and somebody says.
+
+    `dated` is whether `created` was said; else it is the time of a file, which a copy changes.
+    """
 
     model: ModelFacts
     io: IoSpec
@@ -54,13 +59,14 @@ class Said:
     precision: Precision = "default"
     threads: int | None = None
     note: str | None = None
+    dated: bool = False
 
 
 def evidence_of_logs(logs: Sequence[ForeignLog], said: Said, run_id: str) -> list[Evidence]:
     """One Record's evidence for each backend and number of threads; a log's run is a process.
 
-    A Record's identifier follows from its logs and from what was said, so that the same import
-    makes the same Record.
+    A Record's identifier follows from its logs and from all that was said but `note`, so that
+    the same import makes the same Record, and one with other words another.
 
     Raises:
         UsageError: a log is of another model or backend than was said, or of no known backend.
@@ -96,6 +102,7 @@ def _evidence(
     identity = [
         said.model.sha256, said.device.device_id, backend, said.precision, str(threads),
         *(f"{log.sha256}:{run.first_line}:{log.exit_code}" for log, run in members),
+        json.dumps(_words(said), sort_keys=True),
     ]  # fmt: skip
     return Evidence(
         record_id=hashlib.sha256("\n".join(identity).encode()).hexdigest()[:10],
@@ -129,6 +136,30 @@ def _evidence(
         finished=True,
         note=said.note or f"imported from {names}",
     )
+
+
+def _words(said: Said) -> dict[str, Any]:
+    """What was said beside model, backend, precision and threads, as an identifier holds it."""
+    return {
+        "created": said.created if said.dated else None,
+        "device": _own(said.device),
+        # Where a spec was written is no part of what it says.
+        "io": [[_own(one) for one in said.io.inputs], _own(said.io.output)],
+        "label": said.label,
+        "timing_shape": said.timing_shape,
+    }
+
+
+def _own(facts: msgspec.Struct) -> dict[str, Any]:
+    """The fields that are not as by default: one that is new changes no identifier."""
+    values = {
+        one.name: (getattr(facts, one.name), one.default) for one in msgspec.structs.fields(facts)
+    }
+    return {
+        name: msgspec.to_builtins(value)
+        for name, (value, default) in values.items()
+        if value != default
+    }
 
 
 def _trial(
