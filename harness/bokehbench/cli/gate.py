@@ -108,9 +108,9 @@ def command(
     with exit code 5. Where the fresh run can't say, exit code 1, or 3 without its device. A record
     of the run that was never finished is exit code 1 too.
     """
+    from bokehbench.cli.equip import open_for_writing
     from bokehbench.cli.gated import newest_run, read_run
     from bokehbench.cli.gating import Gate
-    from bokehbench.cli.run import open_for_writing
     from bokehbench.report.gate import junit_xml, markdown
 
     wanted = {"--json": json_target, "--markdown": markdown_target, "--junit": junit}

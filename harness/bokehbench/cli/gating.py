@@ -177,8 +177,8 @@ class Gate:
             DeviceError: the device is gone.
         """
         from bokehbench.cli.connect import connect
+        from bokehbench.cli.equip import closing_all, equipped
         from bokehbench.cli.measure import measure_quietly, new_run_id
-        from bokehbench.cli.run import closing_all, equipped
         from bokehbench.session import resume
 
         prepared = []

@@ -1,20 +1,17 @@
 """`bokehbench run`: models on a device, into Records, into a table."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-from click.core import ParameterSource
 
-from bokehbench.cli.app_options import app_for, launch_option, see_apps, see_launch
+from bokehbench.cli.app_options import launch_option, see_apps, see_launch
 from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
-from bokehbench.cli.connect import Connection, connect, equip_all, runner_for
+from bokehbench.cli.connect import connect
+from bokehbench.cli.equip import closing_all, equipped, open_for_writing
 from bokehbench.cli.image_options import (
     ImageWords,
-    host_machine,
     image_options,
     make_image_options,
     make_rules,
@@ -33,7 +30,8 @@ from bokehbench.cli.options import (
 )
 from bokehbench.cli.output import note, without_partner
 from bokehbench.cli.plan import show_plans
-from bokehbench.cli.tool_options import TOOL, ToolWords, make_tool, tool_for, tool_options
+from bokehbench.cli.resuming import go_on, see_resume
+from bokehbench.cli.tool_options import TOOL, ToolWords, make_tool, tool_options
 from bokehbench.cli.words import storable
 from bokehbench.errors import UsageError
 
@@ -43,8 +41,7 @@ if TYPE_CHECKING:
     from bokehbench.fidelity.pairs import Dataset
     from bokehbench.model.iospec import IoFlags
     from bokehbench.schedule import LaunchRequest
-    from bokehbench.session import ModelInput, Prepared, RunRequest
-    from bokehbench.store import Store
+    from bokehbench.session import ModelInput
 
 
 @click.command("run")
@@ -154,7 +151,7 @@ def command(
     from bokehbench.session import RunRequest
 
     if resume is not None:
-        _see_resume(click.get_current_context())
+        see_resume(click.get_current_context())
         return go_on(resume, store, json_target, adb_server, profile_dir)
     if not models:
         raise UsageError("no model given; name one or more .tflite files")
@@ -249,116 +246,6 @@ def enough_to_compare(protocol: "MeasurementProtocol", option: str = "--against"
             f"{option}: a comparison needs {MIN_PROCESSES} processes, better 10, and the protocol "
             f"{protocol.name} has {protocol.processes}; give --processes 10"
         )
-
-
-@contextmanager
-def closing_all(devices: "Sequence[Prepared]") -> "Iterator[None]":
-    """Let go of the links at the end, so that a phone is not left with a dead session."""
-    try:
-        yield
-    finally:
-        for prepared in devices:
-            prepared.device.transport.close()
-
-
-def equipped(
-    connection: "Connection",
-    request: "RunRequest",
-    new_id: "Callable[[], str] | None" = None,
-    *,
-    may_install: bool = True,
-) -> "Prepared":
-    """A request met with a device, its runner and its engines, installed where they are missing."""
-    from bokehbench.engines import Engine
-    from bokehbench.schedule import choose_backends
-    from bokehbench.session import new_id as fresh_id
-    from bokehbench.session import prepare
-
-    device, profile = connection.device, connection.profile
-    settings = request.settings
-    if request.tool is not None:
-        program = tool_for(connection, request.tool.path, may_install=may_install)
-        engines: dict[str, Engine] = {TOOL: Engine(TOOL, program.version, program.path, ())}
-        missing: dict[str, str] = {}
-        runner = f"{device.facts.platform}-{device.facts.abi}", program.path
-    else:
-        choices, _ = choose_backends(settings, profile, device.facts.gpu)
-        engines, missing = equip_all(
-            connection, choices, optional=settings.backend == "auto", may_install=may_install
-        )
-        runner = runner_for(device)
-    wanted = request.dataset is not None and request.images.host_images > 0
-    host = host_machine() if wanted else None
-    # A dry run makes no file either.
-    app = app_for(connection, engines) if settings.launch != "shell" and may_install else None
-    return prepare(
-        request, device, profile, engines, runner, missing, new_id or fresh_id, host, app
-    )
-
-
-_BESIDE_RESUME = frozenset({"resume", "store", "json_target", "adb_server", "profile_dir"})
-
-
-def _see_resume(context: click.Context) -> None:
-    """A run goes on as it was begun: refuse words that would be of no effect.
-
-    Raises:
-        UsageError: one was given.
-    """
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is ParameterSource.COMMANDLINE and parameter.name not in _BESIDE_RESUME:
-            # The models, an argument, have a source even where none is named.
-            if isinstance(parameter, click.Argument) and not context.params["models"]:
-                continue
-            raise UsageError(
-                f"--resume goes on with the models, devices and settings of that run; leave out "
-                f"{parameter.opts[0] if isinstance(parameter, click.Option) else 'MODELS'}"
-            )
-
-
-def go_on(
-    run_id: str,
-    store: str | None,
-    json_target: str | None,
-    adb_server: str | None,
-    profile_dir: Path | None = None,
-) -> int:
-    """Resume a run that was cut short: same models, dataset, settings and records."""
-    from bokehbench.session import resume
-
-    with json_sink(json_target) as sink, open_for_writing(store) as opened:
-        requests = resume.find_requests(opened, run_id)
-        earlier = resume.earlier_evidence(opened, run_id)
-        over = [resume.sealed_of(stored, earlier) for stored in requests]
-        if all(over):
-            # The host was killed before it could say so.
-            opened.finish_run(run_id, "done")
-            resume.find_requests(opened, run_id)
-        prepared = [
-            equipped(
-                connect(stored["device"], stored["profile"], adb_server, profile_dir),
-                resume.rebuild(stored, run_id),
-                resume.record_ids(stored),
-            )
-            for stored, records in zip(requests, over, strict=True)
-            if not records
-        ]
-        left = [stored for stored, records in zip(requests, over, strict=True) if not records]
-        for one, stored in zip(prepared, left, strict=True):
-            resume.check_plan(one, stored, run_id)
-            resume.check_alike(one, earlier, run_id)
-        with closing_all(prepared):
-            known = [opened.get(record_id) for records in over for record_id in records]
-            return measure(prepared, opened, sink, run_id, earlier, known=known)
-
-
-def open_for_writing(store: str | None) -> "Store":
-    """The store of a command that writes records."""
-    from bokehbench.derive import derive
-    from bokehbench.store import open_store
-
-    return open_store(store, derive=derive)
 
 
 def _model(path: Path, label: str | None, io_file: Path | None, flags: "IoFlags") -> "ModelInput":

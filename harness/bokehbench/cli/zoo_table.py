@@ -188,7 +188,7 @@ def _run(
 ) -> "list[Row]":
     """The rows with the CPU's medians, measured by `local` and stored."""
     from bokehbench.cli.connect import connect
-    from bokehbench.cli.run import closing_all, equipped, open_for_writing
+    from bokehbench.cli.equip import closing_all, equipped, open_for_writing
     from bokehbench.fidelity.protocols import DEFAULT_PROTOCOL, find_protocol
     from bokehbench.model.iospec import IoFlags, resolve_io
     from bokehbench.model.reader import read_model
