@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from bokehbench.cli.history import command as history
 from bokehbench.derive import derive
+from bokehbench.errors import UsageError
 from bokehbench.facts import ConditionSeries, Trial
 from bokehbench.store import open_store, this_process
 from tests.support.command import Command
@@ -198,7 +199,7 @@ def test_a_document_that_cannot_be_written_leaves_no_file_behind(
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     goal = bokehbench.home / "history.json"
     assert history.callback is not None
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UsageError, match="No space"):
         history.callback(
             model="net",
             store=str(bokehbench.store),

@@ -1,12 +1,13 @@
 """The command line: the only place that prints, reads the environment, or exits."""
 
 import atexit
+import errno
 import gc
 import io
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -69,6 +70,7 @@ def main(argv: list[str] | None = None) -> None:
     # What is left at the end goes with the process. Python would search it for garbage first,
     # which takes a short command a tenth of its time.
     atexit.register(gc.freeze)
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         # A locale that lacks a letter gets it spelled out, not a traceback.
         if isinstance(stream, io.TextIOWrapper):
@@ -91,19 +93,55 @@ def main(argv: list[str] | None = None) -> None:
     except (BrokenPipeError, SystemExit):
         # The reader went away (`| head`), which click tells by SystemExit: the conventional
         # end, and no second message when the interpreter flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         code = 128 + signal.SIGPIPE
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        code = _complain(f"{name}{error.strerror or error}", 2)
+        code = _complain(_trouble(error), 2)
     except MemoryError:
         code = _complain("out of memory on this host; run with a smaller dataset or model", 2)
     sys.exit(code)
 
 
+def _open_closed() -> None:
+    """Give standard streams that whoever started us closed (`>&-`) an end that leads nowhere.
+
+    Otherwise the first file that is opened takes such a stream's number, and what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
+
+
+def _trouble(error: OSError) -> str:
+    if error.filename:
+        return f"{error.filename}: {error.strerror or error}"
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return str(error.strerror or error)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # It would be tried again at exit, with a second message and another exit code.
+        _silence(sys.stdout)
+    # Python names no file where writing fails, only where opening does.
+    return (
+        f"{error.strerror}, of standard output or of temporary files; free space, or send the "
+        "output elsewhere"
+    )
+
+
+def _silence(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _one_line(error: click.ClickException) -> str:
     text = " ".join(error.format_message().split())
     if isinstance(error, click.UsageError) and error.ctx is not None:
+        text += "" if text.endswith((".", "?")) else "."
         return f"{text} See `{error.ctx.command_path} --help`."
     return text
 
@@ -111,5 +149,9 @@ def _one_line(error: click.ClickException) -> str:
 def _complain(text: str, code: int) -> int:
     from bokehbench.text import clean
 
-    click.echo(f"bokehbench: {clean(text)}", err=True)
+    try:
+        click.echo(f"bokehbench: {clean(text)}", err=True)
+    except OSError:
+        # Nobody can be told; the exit code still says it.
+        _silence(sys.stderr)
     return code

@@ -13,6 +13,7 @@ from bokehbench.cli.against import Against, side_by_side
 from bokehbench.cli.app_options import app_beside_shell
 from bokehbench.cli.output import Sink, note, terminal_text, to_json
 from bokehbench.cli.summary import summary
+from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def measure(
     Args:
         known: records of devices of this run that came to their end before.
     """
-    from bokehbench.analysis.precision import precision_pairs
     from bokehbench.cli.progress import Screen
     from bokehbench.fleet import run_devices
 
@@ -71,11 +71,13 @@ def measure(
         found = app_beside_shell(outcome.records)
     code = _deliver(sink, outcome, found) if sink is not None else 0
     if sink is None or not sink.is_screen:
-        _show(outcome, request.score_backend)
-        for pair in precision_pairs(outcome.records):
-            click.echo(precision_text(pair))
-        for text in found.texts if found else ():
-            click.echo(text)
+        try:
+            _show(outcome, request.score_backend, found)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            _tell_stored(outcome)
+            raise
     for address, error in outcome.errors.items():
         note(f"{address}: {error}")
         code = max(code, error.exit_code)
@@ -122,18 +124,25 @@ def _deliver(sink: Sink, outcome: "FleetOutcome", found: "Against | None") -> in
         document["precision_pairs"] = msgspec.to_builtins(pairs)
     try:
         sink.write(to_json(document))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        note(
-            f"{sink.name}: can't be written: {error.strerror}; the records are stored, "
-            f"`bokehbench records export --run {outcome.run_id}` writes them"
-        )
+    except UsageError as error:
+        note(str(error))
+        _tell_stored(outcome)
         return 2
     return 0
 
 
-def _show(outcome: "FleetOutcome", score_backend: "Backend") -> None:
+def _tell_stored(outcome: "FleetOutcome") -> None:
+    """Where the records are whose document or table could not be written."""
+    # Of records that the store did not take it was said before where they are.
+    if outcome.journal.broken is None:
+        note(
+            "the records are stored; "
+            f"`bokehbench records export --run {outcome.run_id}` writes them"
+        )
+
+
+def _show(outcome: "FleetOutcome", score_backend: "Backend", found: "Against | None") -> None:
+    from bokehbench.analysis.precision import precision_pairs
     from bokehbench.report import build_table
 
     if outcome.records:
@@ -142,6 +151,10 @@ def _show(outcome: "FleetOutcome", score_backend: "Backend") -> None:
         )
     for record in outcome.records:
         click.echo(summary(record))
+    for pair in precision_pairs(outcome.records):
+        click.echo(precision_text(pair))
+    for text in found.texts if found else ():
+        click.echo(text)
 
 
 def precision_text(pair: "PrecisionPair") -> str:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,8 @@ from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.report import Table
+
+_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 PIPE_WIDTH = 160
 """Columns of a drawn table that goes to a file or a pipe."""
@@ -27,7 +30,8 @@ class Sink:
     """Where a document goes: a path, or `-` for standard output.
 
     A path is opened for writing before anything is measured, under a temporary name beside it, and
-    renamed when the document is whole. What is no file (a pipe, a device) is written as it is.
+    renamed when the document is whole. What is no file (a pipe, a device) is written as it is. A
+    file that the command reads, a model or a store is not replaced.
     """
 
     def __init__(self, target: str, option: str) -> None:
@@ -46,6 +50,7 @@ class Sink:
         # Behind a link it is the file that is replaced, not the link.
         goal = Path(os.path.realpath(target))
         self._goal = goal
+        _see_no_input(goal, self.name, option)
         import tempfile
 
         try:
@@ -59,24 +64,45 @@ class Sink:
         self._part = Path(name)
 
     def write(self, text: str) -> None:
-        """Write the whole document, once."""
-        if self.is_screen:
+        """Write the whole document, once.
+
+        Raises:
+            UsageError: it can't be written.
+        """
+        if not self.is_screen:
+            self.write_bytes(text.encode())
+            return
+        with self._telling():
             sys.stdout.write(text)
             sys.stdout.flush()
-            return
-        self.write_bytes(text.encode())
 
     def write_bytes(self, data: bytes) -> None:
-        """Write a whole document that is no text to its path, once."""
-        if self._part is None:
-            self._goal.write_bytes(data)
-            return
-        self._part.write_bytes(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        self._part.chmod(0o666 & ~umask)
-        self._part.replace(self._goal)
-        self._part = None
+        """Write a whole document that is no text to its path, once.
+
+        Raises:
+            UsageError: it can't be written.
+        """
+        with self._telling():
+            if self._part is None:
+                self._goal.write_bytes(data)
+                return
+            self._part.write_bytes(data)
+            umask = os.umask(0)
+            os.umask(umask)
+            self._part.chmod(0o666 & ~umask)
+            self._part.replace(self._goal)
+            self._part = None
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"{self.name}: can't be written: {error.strerror}; free space or name another file"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +111,38 @@ class Sink:
         """Remove the temporary file of a document that was never written."""
         if self._part is not None:
             self._part.unlink(missing_ok=True)
+
+
+_KEPT = ((0, b"SQLite format 3\0", "a store"), (4, b"TFL3", "a model"))
+"""What a document never replaces: where its first bytes lie, the bytes, what it is."""
+
+
+def _see_no_input(goal: Path, name: str, option: str) -> None:
+    """Keep a document from replacing what the command was given to read.
+
+    Raises:
+        UsageError: it would.
+    """
+    if not goal.exists():
+        return
+    with goal.open("rb") as stream:
+        head = stream.read(32)
+    for start, magic, what in _KEPT:
+        if head[start : start + len(magic)] == magic:
+            raise UsageError(f"{name}: is {what}; give another file")
+    context = click.get_current_context(silent=True)
+    for parameter in context.command.params if context else ():
+        if not isinstance(parameter.type, click.Path) or option in parameter.opts:
+            continue
+        value = context.params.get(parameter.name or "") if context else None
+        for path in value if isinstance(value, tuple) else (value,):
+            if not isinstance(path, str | Path) or not Path(path).exists():
+                continue
+            read = Path(os.path.realpath(path))
+            # Of a folder its pictures are read; a report of an earlier run may lie beside them.
+            within = read.is_dir() and read in goal.parents and goal.suffix.lower() in _PICTURES
+            if within or goal.samefile(read):
+                raise UsageError(f"{name}: would replace what is read; give another file")
 
 
 def terminal_text(table: "Table") -> str:
