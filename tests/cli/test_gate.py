@@ -158,6 +158,9 @@ def test_gate_names_what_is_missing(bokehbench: Command) -> None:
     assert "--allow colour: no such setting" in key.complaint
     share = bokehbench("gate", "--baseline", path, "--max-regression", "a lot")
     assert "3% or 0.03" in share.complaint
+    hundreds = bokehbench("gate", "--baseline", path, "--max-regression", "5")
+    assert (hundreds.code, "5: write 5% or 0.05" in hundreds.complaint) == (2, True)
+    assert bokehbench("gate", "--baseline", path, "--max-regression", "100%").code == 0
 
 
 def test_gate_refuses_a_baseline_of_another_device(bokehbench: Command) -> None:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "harness" / "bokehbench"
 
 TIERS = [
     {"errors", "text"},
-    {"facts"},
+    {"facts", "files"},
     {"runners", "engines", "model", "fidelity", "analysis", "profile", "apk"},
     {"phone", "store"},
     {"derive", "report"},

@@ -1,5 +1,6 @@
 """Measurement protocols: what is shipped, users' own, and what is wrong with a file."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,5 +75,23 @@ def test_no_such_protocol(tmp_path: Path) -> None:
         protocols.find("chalenge")
     with pytest.raises(UsageError, match="can't be read"):
         protocols.find(str(tmp_path / "none.toml"))
-    with pytest.raises(UsageError, match="can't be read"):
+    with pytest.raises(UsageError, match="is a folder"):
         protocols.find(str(tmp_path))
+
+
+def test_a_file_is_read_with_a_bound(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert protocols.find(str(path)).name == "mine"
+    for data, said in (
+        (b"#" * (65 << 10), "larger than 64 KiB; is it a protocol?"),
+        (b"name = '\xff'", "byte 8 is no UTF-8"),
+        (b"a = " + b"[" * 20_000, "not TOML"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(UsageError, match=re.escape(said)):
+            protocols.find(str(path))
+    with pytest.raises(UsageError, match="is a folder"):
+        protocols.find(str(tmp_path))
+    with pytest.raises(UsageError, match="can't be read"):
+        protocols.find(str(tmp_path / "none.toml"))

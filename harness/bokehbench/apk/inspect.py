@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -35,7 +36,10 @@ def check_apk(path: Path) -> CheckedApk:
         ApkError: it can't be read, was altered, or is not one of ours.
     """
     try:
-        if path.stat().st_size > MAX_LIBRARY_BYTES * 2:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ApkError("is no file; give the APK's own")
+        if status.st_size > MAX_LIBRARY_BYTES * 2:
             raise ApkError("larger than any APK that is built here")
         data = path.read_bytes()
         signatures = verify(data)

@@ -12,6 +12,7 @@ from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import FiniteRange, adb_option, profile_dir_option, store_option
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
+from bokehbench.files import read_text
 
 if TYPE_CHECKING:
     from bokehbench.analysis.baseline import Baseline
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from bokehbench.report.gate import GateResult
 
 GATE_FORMAT = "bokehbench-gate/1"
+BASELINE_LIMIT = 64 << 20
+"""Bytes of a baseline; an entry with all its history has some ten thousand."""
+
 REGRESSION = 5
 
 
@@ -32,6 +36,9 @@ def _share(_context: click.Context, parameter: click.Parameter, value: str) -> f
     # A comparison with NaN is false, so NaN is refused too.
     if not 0 <= share < 10:
         raise click.BadParameter("give a share such as 3% or 0.03", param=parameter)
+    # 3 would tolerate 300 %, and whoever writes it means a hundredth of that.
+    if share >= 1 and not text.endswith("%"):
+        raise click.BadParameter(f"{text}: write {text}% or {share / 100:g}", param=parameter)
     return share
 
 
@@ -195,16 +202,12 @@ def _json(results: "Sequence[GateResult]", max_regression: float) -> dict[str, A
 def _read(path: Path, update: bool) -> "Baseline":
     from bokehbench.analysis.baseline import Baseline, parse
 
-    try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    except FileNotFoundError:
+    if not path.exists():
         if update:
             return Baseline()
-        raise UsageError(f"--baseline {path}: not there; --update makes it from a run") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--baseline {path}: not a baseline ({error})") from error
-    except OSError as error:
-        raise UsageError(f"--baseline {path}: can't be read: {error.strerror}") from error
+        raise UsageError(f"--baseline {path}: not there; --update makes it from a run")
+    text = read_text(path, BASELINE_LIMIT, "a baseline", where=f"--baseline {path}")
+    return parse(text, str(path))
 
 
 def _update(

@@ -39,6 +39,8 @@ def find_logs(words: tuple[str, ...]) -> tuple[list[Source], bool]:
             sources += [Source(inner, in_folder=True) for inner in _logs_in(path)]
         elif not path.exists():
             raise UsageError(f"{word}: no such file or folder")
+        elif path.is_char_device() or path.is_block_device():
+            raise UsageError(f"{word}: is a device; give a file, or - for standard input")
         else:
             sources.append(Source(path))
     if not sources:

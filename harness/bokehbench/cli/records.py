@@ -1,6 +1,8 @@
 """`bokehbench records`: look at stored Records, take them out, bring them in."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,6 +15,11 @@ from bokehbench.text import clean
 
 if TYPE_CHECKING:
     from bokehbench.facts import Record
+    from bokehbench.store import Store
+
+
+PIECE = 1 << 20
+"""Characters after which a line that is no record's is read no further."""
 
 
 @click.group("records")
@@ -37,6 +44,8 @@ def list_records(store: str | None, run_id: str | None, limit: int | None, as_js
 
     with open_store(store, readonly=True, derive=derive) as opened:
         rows = list(opened.list(RecordFilter(run_id=run_id, limit=limit)))
+        if not rows and run_id is not None and all(run.run_id != run_id for run in opened.runs()):
+            raise UsageError(_no_run(run_id, opened))
     if as_json:
         click.echo(to_json({"records": msgspec.to_builtins(rows)}), nl=False)
         return
@@ -139,8 +148,19 @@ def export(store: str | None, output: str, run_id: str | None, blobs: bool) -> N
         with open_store(store, readonly=True, derive=derive) as opened:
             text = io.StringIO()
             count = opened.export(text, RecordFilter(run_id=run_id), blobs=blobs)
+            if not count:
+                # An export of nothing would replace one that holds something.
+                raise UsageError(
+                    f"{opened.name}: holds no record; measure with `bokehbench run` first"
+                    if run_id is None
+                    else _no_run(run_id, opened)
+                )
         sink.write(text.getvalue())
-    note(f"{count} records exported")
+    note(f"{count} {'record' if count == 1 else 'records'} exported")
+
+
+def _no_run(run_id: str, store: "Store") -> str:
+    return f"--run {run_id}: no records of it in {store.name}; see `bokehbench records list`"
 
 
 @command.command("import")
@@ -154,13 +174,16 @@ def import_records(source: str, store: str | None) -> None:
     from bokehbench.derive import derive
     from bokehbench.store import open_store
 
-    with open_store(store, derive=derive) as opened:
-        if source == "-":
-            counts = opened.import_(sys.stdin)
-        else:
-            with _open(Path(source)) as stream:
-                counts = opened.import_(stream)
-    note(f"{counts.imported} records imported, {counts.skipped} were there already")
+    with (
+        nullcontext(sys.stdin) if source == "-" else _open(Path(source)) as stream,
+        open_store(store, derive=derive) as opened,
+    ):
+        counts = opened.import_(_lines(stream))
+    name = "standard input" if source == "-" else source
+    if not (counts.imported or counts.skipped or counts.blobs):
+        raise UsageError(f"{name}: holds no record; give a file that `records export` wrote")
+    records = "record" if counts.imported == 1 else "records"
+    note(f"{counts.imported} {records} imported, {counts.skipped} were there already")
 
 
 def _open(path: Path) -> IO[str]:
@@ -168,3 +191,13 @@ def _open(path: Path) -> IO[str]:
         return path.open(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error
+
+
+def _lines(stream: IO[str]) -> Iterator[str]:
+    """The lines; of one that can be no record's, or is longer than any, the beginning alone."""
+    from bokehbench.store import LINE_LIMIT
+
+    while line := stream.readline(PIECE):
+        if not line.endswith("\n") and line.lstrip().startswith("{"):
+            line += stream.readline(LINE_LIMIT)
+        yield line

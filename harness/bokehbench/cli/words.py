@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bokehbench.errors import UsageError
+from bokehbench.files import read_text
 
 TABLE_LIMIT = 16 << 20
 """Bytes of a table in text; tables of thousands of rows have some hundred thousand."""
@@ -38,14 +39,4 @@ def table_text(path: Path) -> str:
     Raises:
         UsageError: it can't be read, is no UTF-8, or larger than a table is.
     """
-    try:
-        with path.open("rb") as file:
-            # One byte more than is allowed tells that there is more.
-            data = file.read(TABLE_LIMIT + 1)
-        if len(data) > TABLE_LIMIT:
-            raise UsageError(f"{path}: larger than {TABLE_LIMIT >> 20} MiB; is it a table?")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: no UTF-8; save it as UTF-8") from error
+    return read_text(path, TABLE_LIMIT, "a table", pipe=True)

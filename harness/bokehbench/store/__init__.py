@@ -3,7 +3,7 @@
 from bokehbench.errors import StoreError
 from bokehbench.store.database import Derive, Store
 from bokehbench.store.dialects import Database
-from bokehbench.store.exchange import ImportCounts
+from bokehbench.store.exchange import LINE_LIMIT, ImportCounts
 from bokehbench.store.listing import RecordFilter, RecordRow, RecordState, RunRow, RunState
 from bokehbench.store.owner import Owner, this_process
 from bokehbench.store.rows import JournalEntry
@@ -12,6 +12,7 @@ from bokehbench.store.studies import Study
 from bokehbench.store.urls import SqliteLocation, default_path, locate
 
 __all__ = [
+    "LINE_LIMIT",
     "Derive",
     "ImportCounts",
     "JournalEntry",
@@ -63,6 +64,8 @@ def open_store(
                 f"{path}: its folder can't be made or read ({error.strerror}): give yourself the "
                 "right to, or name another store"
             ) from error
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise StoreError(f"{path}: is a pipe or a device: name a file for the store")
         if missing:
             raise no_store_yet(location.name)
         database = SqliteDatabase(location, busy_seconds=busy_seconds, readonly=readonly)

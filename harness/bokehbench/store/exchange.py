@@ -16,6 +16,8 @@ from bokehbench.store.dialects import Database
 
 _DIGEST = re.compile(r'"([0-9a-f]{64})"')
 _SPOOL_BYTES = 16 << 20
+LINE_LIMIT = 3 * blobs.MOST_BLOB_BYTES // 2
+"""No line of an export is longer: base64 makes four characters of three bytes."""
 
 
 class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,12 @@ import msgspec
 
 from bokehbench.errors import UsageError
 from bokehbench.facts import MeasurementProtocol, ReferenceWorkload
+from bokehbench.files import read_text
 
 DEFAULT = "challenge"
+
+LIMIT_BYTES = 64 << 10
+"""No protocol is this long; what is, is something else."""
 
 FIELDS = {
     "name": "what tables call it; the shipped names are taken",
@@ -73,13 +77,13 @@ def load(path: Path) -> MeasurementProtocol:
     """Read and check one file.
 
     Raises:
-        UsageError: not TOML, an unknown key, or a value of the wrong kind or out of range.
+        UsageError: no file, not TOML, an unknown key, or a value of the wrong kind or out of
+            range.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(read_text(path, LIMIT_BYTES, "a protocol"))
+    # Of brackets in brackets the parser makes a RecursionError.
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
     for key in table:
         if key not in FIELDS:
