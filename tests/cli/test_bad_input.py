@@ -253,10 +253,35 @@ def test_a_json_path_that_cannot_be_written_is_found_before_measuring(
         ("--sustained", "nan"),
         ("--recovery-seconds", "inf"),
         ("--core-mask", "f0000000"),
+        ("--fit", "crop"),
+        ("--adb-server", "127.0.0.1:x"),
+        ("--adb-server", ""),
+        ("--gpu-api", "opencl", "--backend", "xnnpack"),
+        ("--gpu-preference", "sustained_speed", "--backend", "cpu"),
+        ("--max-partitions", "4", "--backend", "xnnpack"),
+        ("--gpu-cache", "both", "--backend", "cpu"),
+        ("--precision", "both", "--backend", "xnnpack"),
     ],
 )
 def test_wrong_words(bokehbench: Command, model: Path, words: tuple[str, ...]) -> None:
-    refused(bokehbench("run", "--device", "local", model, *words), 2, words[0])
+    ended = bokehbench("run", "--device", "local", model, *words, "--dry-run")
+    refused(ended, 2, words[0])
+
+
+def test_words_about_a_gpu_that_is_not_there_are_told_of(bokehbench: Command, model: Path) -> None:
+    # The same words go to several devices; one of them may have a GPU.
+    (bokehbench.home / "cpu.toml").write_text(
+        'name = "cpu-alone"\ntitle = "t"\nmatch.platform = ["linux"]\nmatch.unverified = "s"\n'
+        'sources.s = "s"\n[[backends]]\nname = "cpu"\nengine = "litert"\nreason = "r"\n'
+        'unverified = "s"\n'
+    )
+    profile = ("--profile-dir", bokehbench.home, "--profile", "cpu-alone")
+    words = ("run", "--device", "local", model, "--dry-run", *profile)
+    about = ("--gpu-api", "opencl", "--precision", "default", "--max-partitions", "4")
+    ended = bokehbench(*words, *about)
+    assert ended.code == 0, ended.err
+    assert "local: --gpu-api opencl, --max-partitions 4: of no effect here" in ended.err
+    assert bokehbench(*words).err == ""
 
 
 def test_wrong_numbers_for_the_score(bokehbench: Command) -> None:

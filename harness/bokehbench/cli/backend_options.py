@@ -1,6 +1,6 @@
 """Options that say on what a model runs, and the settings they become."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -30,6 +30,51 @@ class BackendWords:
     gpu_preference: Literal["fast_single_answer", "sustained_speed"]
     max_partitions: int
     gpu_cache: Literal["none", "cold", "warm", "both"]
+
+    def about_gpu(self) -> list[str]:
+        """What was said that nothing but a GPU heeds, as it was written."""
+        said: list[tuple[str, object, object]] = [
+            ("--precision", self.precision, "default"),
+            ("--gpu-api", self.gpu_api, "auto"),
+            ("--gpu-preference", self.gpu_preference, "fast_single_answer"),
+            ("--max-partitions", self.max_partitions, 1),
+            ("--gpu-cache", self.gpu_cache, "none"),
+        ]
+        return [f"{option} {value}" for option, value, usual in said if value != usual]
+
+
+def see_gpu_words(words: BackendWords) -> None:
+    """Refuse words about the GPU beside a backend that never is one.
+
+    `auto` and `all` may be one on this device and none on the next, so both take the same words
+    on every device; see `idle_gpu_words`.
+
+    Raises:
+        UsageError: one was given that would be of no effect.
+    """
+    if words.backend in ("auto", "all", "gpu"):
+        return
+    said = words.about_gpu()
+    if words.backend == "nnapi":
+        # NNAPI has an fp16 switch of its own.
+        said = [word for word in said if not word.startswith("--precision")]
+    if said:
+        raise UsageError(
+            f"{said[0]}: of no effect with --backend {words.backend}, it is about the GPU; leave "
+            "it out, or give --backend gpu, auto or all"
+        )
+
+
+def idle_gpu_words(words: BackendWords, planned: Collection[str]) -> str | None:
+    """What was said about the GPU where no record of the plan is for one, or None.
+
+    Args:
+        planned: backends of the plan's records.
+    """
+    said = words.about_gpu()
+    if not said or {"gpu", "nnapi"} & set(planned):
+        return None
+    return f"{', '.join(said)}: of no effect here, nothing runs on a GPU"
 
 
 def make_settings(

@@ -52,11 +52,13 @@ def connect(
     """Reach a device and match its profile.
 
     Raises:
-        UsageError: no device was named, or no profile has that name.
+        UsageError: no device was named, no profile has that name, or `adb_server` is not
+            HOST:PORT, whether the device needs it or not.
         DeviceError: there is no such device, it does not answer, or no runner is built for it.
     """
     if address is None:
         raise UsageError(f"no device given; {_choices(adb_server)}")
+    server_address(adb_server)
     # Wrong profiles are found before anything is asked of a device.
     profiles = load_profiles(profile_folders(profile_dir))
     if profile_name is not None and profile_name not in profiles:

@@ -71,7 +71,9 @@ def make_rules(words: ImageWords) -> "FidelityRules":
     return find_protocol(words.protocol or DEFAULT_PROTOCOL)
 
 
-def make_image_options(words: ImageWords, *, dataset: bool) -> "ImageOptions":
+def make_image_options(
+    words: ImageWords, *, dataset: bool, fit: str | None = None
+) -> "ImageOptions":
     """What happens to images beside being scored.
 
     Raises:
@@ -81,6 +83,7 @@ def make_image_options(words: ImageWords, *, dataset: bool) -> "ImageOptions":
 
     if not dataset:
         for value, option in (
+            (fit, "--fit"),
             (words.protocol, "--fidelity-protocol"),
             (words.reference_images, "--reference-images"),
             (words.keep_outputs, "--keep-outputs"),

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bokehbench.cli.app_options import launch_option, see_apps, see_launch
-from bokehbench.cli.backend_options import BackendWords, backend_options, make_settings
+from bokehbench.cli.backend_options import (
+    BackendWords,
+    backend_options,
+    idle_gpu_words,
+    make_settings,
+    see_gpu_words,
+)
 from bokehbench.cli.connect import connect
 from bokehbench.cli.equip import closing_all, equipped, open_for_writing
 from bokehbench.cli.image_options import (
@@ -175,13 +181,14 @@ def command(
     )
     if tool is not None:
         backends = replace(backends, engine=TOOL)
+    see_gpu_words(backends)
     see_launch(launch, with_tool=tool is not None, against=against is not None)
     compares = against is not None or launch == "both"
     measured = make_protocol(protocol, "ci" if compares else "challenge")
     if compares:
         enough_to_compare(measured, "--against" if launch != "both" else "--launch both")
     rules = make_rules(image_words)
-    images = make_image_options(image_words, dataset=dataset is not None)
+    images = make_image_options(image_words, dataset=dataset is not None, fit=fit)
     pairs = _dataset(dataset, inputs)
     if pairs is not None and pairs.unpaired:
         note(without_partner(pairs.unpaired, pairs.name))
@@ -225,6 +232,9 @@ def command(
                 f"--lock-clocks: the profile {one.profile.name} names no clocks; add [[lock]] "
                 "to a profile of your own, see docs/profiles.md"
             )
+        idle = idle_gpu_words(backends, [record.backend for record in one.plan.records])
+        if idle is not None:
+            note(f"{one.device.facts.address}: {idle}")
     if dry_run:
         with json_sink(json_target) as sink:
             show_plans(prepared, sink)

@@ -234,6 +234,14 @@ def test_flags_that_are_none_or_not_the_users(flag: str) -> None:
         check_request(TFLITE, ToolOptions(flags=(flag,)), images=False)
 
 
+def test_a_flag_without_a_value_is_the_scripts_alone() -> None:
+    options = ToolOptions(flags=("enable_op_profiling",))
+    with pytest.raises(UsageError, match="give enable_op_profiling=VALUE"):
+        check_request(TFLITE, options, images=False)
+    script = Build("litert_python", frozenset(("model", "enable_op_profiling")))
+    check_request(script, options, images=False)
+
+
 @pytest.mark.parametrize("missing", ["input_layer_value_files", "output_filepath"])
 def test_images_need_flags_for_files(missing: str) -> None:
     with pytest.raises(UsageError, match=missing):

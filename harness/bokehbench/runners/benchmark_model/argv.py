@@ -119,6 +119,11 @@ def check_request(build: Build, options: ToolOptions, *, images: bool) -> None:
             raise UsageError(f"--runner-flag {flag}: bokehbench says that itself; use its options")
         if name not in build.flags:
             raise UsageError(f"--runner-flag {flag}: this build of {TOOL} has no --{name}")
+        # LiteRT's script has switches without a value, the programs have none.
+        if "=" not in flag and build.kind != "litert_python":
+            raise UsageError(
+                f"--runner-flag {flag}: this build of {TOOL} needs a value; give {name}=VALUE"
+            )
     missing = {"input_layer_value_files", "output_filepath"} - build.flags
     if images and missing:
         raise UsageError(
