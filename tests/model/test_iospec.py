@@ -1,5 +1,6 @@
 """How images meet tensors: flags over file over default, and what is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,8 @@ def test_quantised_ends(tmp_path: Path) -> None:
         ("[output]\nrange = [0]\n", "is not [LOW, HIGH]"),
         ("[output]\nrange = '0,1'\n", "is not [LOW, HIGH]"),
         ("[output]\nrange = [0, inf]\n", "is not [LOW, HIGH]"),
+        ("[output]\nrange = [-4e38, 1]\n", "line 2: output.range: [-4e+38, 1] goes beyond"),
+        ("[output]\nrange = [1, 1.00000001]\n", "line 2: output.range: [1, 1.00000001] is one"),
         ("[output]\ntensor = true\n", "neither a name in quotes nor an index"),
         ("[output]\ntensor = 'y'\n", "line 2: output: no tensor 'y'; there are 0 'bokeh' 1x8x8x3"),
         ("[output]\ntensor = -1\n", "no tensor '-1'"),
@@ -213,7 +216,17 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "net.io.toml").mkdir()
-    assert "not readable" in refusal(model(), tmp_path)
+    assert "net.io.toml: is a folder; give" in refusal(model(), tmp_path)
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.io.toml")
+    assert "net.io.toml: is a pipe or a device; give" in refusal(model(), tmp_path)
+
+
+def test_the_widest_ends_of_a_range(tmp_path: Path) -> None:
+    flags = IoFlags(input_range="-3.4e38,3.4e38")
+    assert resolve(model(), tmp_path, flags=flags).inputs[0].range == (-3.4e38, 3.4e38)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +252,9 @@ def test_rgbd_brings_its_own_depth(tmp_path: Path) -> None:
         (IoFlags(input_range="0"), "--input-range: '0' is no range"),
         (IoFlags(input_range="1,0"), "--input-range"),
         (IoFlags(output_range="0,nan"), "--output-range"),
+        (IoFlags(input_range="-1e300,1e300"), "--input-range: '-1e300,1e300' goes beyond"),
+        (IoFlags(output_range="0,3.5e38"), "--output-range: '0,3.5e38' goes beyond"),
+        (IoFlags(output_range="0,1e-60"), "one and the same 32-bit float"),
         (IoFlags(channels="bgr"), "--channels: 'bgr' is not one of rgb, rgbd, gray"),
         (IoFlags(input_size=0.0), "--input-size"),
         (IoFlags(output_size=float("nan")), "--output-size"),

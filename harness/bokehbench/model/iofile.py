@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ def read_io_file(path: Path) -> IoFile:
             the wrong kind. The message names file, line, key and what is allowed.
     """
     try:
+        if path.is_dir():
+            raise IoSpecError(f"{path}: is a folder; give an I/O spec in TOML")
+        if path.exists() and not path.is_file():
+            raise IoSpecError(f"{path}: is a pipe or a device; give an I/O spec in TOML")
         if not path.is_file():
             raise IoSpecError(f"{path}: not readable (no such file); check the path")
         with path.open("rb") as file:
@@ -76,7 +81,21 @@ def number_pair(text: str, where: str) -> tuple[float, float]:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise IoSpecError(f"{where}: {text!r} is no range; write LOW,HIGH such as 0,1 or -1,1")
+    problem = _no_span(low, high)
+    if problem:
+        raise IoSpecError(f"{where}: {text!r} {problem}")
     return low, high
+
+
+def _no_span(low: float, high: float) -> str | None:
+    """Why tensors of 32-bit floats can't span a range, or None."""
+    try:
+        ends = [struct.unpack("<f", struct.pack("<f", end))[0] for end in (low, high)]
+    except OverflowError:
+        return "goes beyond what a 32-bit float holds; write ends from -3.4e38 to 3.4e38"
+    if ends[0] == ends[1]:
+        return "is one and the same 32-bit float at both ends; write them further apart"
+    return None
 
 
 class _Reader:
@@ -163,6 +182,9 @@ class _Reader:
             self.fail(
                 table, nth, "range", f"{_brief(value)} is not [LOW, HIGH], such as [0.0, 1.0]"
             )
+        problem = _no_span(pair[0], pair[1])
+        if problem:
+            self.fail(table, nth, "range", f"{_brief(value)} {problem}")
         return pair[0], pair[1]
 
     def _size(self, table: str, nth: int, value: Any) -> float | None:
