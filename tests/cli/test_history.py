@@ -5,8 +5,10 @@ import json
 import os
 import sqlite3
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
+import click
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +16,7 @@ from bokehbench.cli.history import command as history
 from bokehbench.derive import derive
 from bokehbench.errors import UsageError
 from bokehbench.facts import ConditionSeries, Trial
+from bokehbench.facts.trial import Backend
 from bokehbench.store import open_store, this_process
 from tests.support.command import Command
 from tests.support.evidence import (
@@ -64,10 +67,38 @@ def test_history_is_drawn_the_same_each_time(bokehbench: Command) -> None:
     assert again.read_bytes() == svg.read_bytes()
 
 
+def test_a_status_and_a_change_are_both_shown(bokehbench: Command) -> None:
+    protocol = replace(make_evidence().protocol, runs=5, ranked=False)
+    fewer = replace(evidence("net", 20, 1), protocol=protocol)
+    store(bokehbench, evidence("net", 20, 0), fewer)
+    picture = bokehbench.home / "a.svg"
+    ended = bokehbench("history", "net", "--plot", picture)
+    assert ended.code == 0, ended.err
+    rows = bokehbench("history", "net", "--json", "-").json()["rows"]
+    assert rows[1]["status"] == "provisional"
+    [change] = rows[1]["changed"]
+    assert ended.out.splitlines()[2].endswith(f"  provisional; {change}")
+    # Its markers are named as soon as there is more than one kind of them.
+    drawn = picture.read_text(encoding="utf-8")
+    assert [f"<!-- {status} -->" in drawn for status in ("ranked", "provisional")] == [True, True]
+
+
+def test_filters_know_every_backend() -> None:
+    [option] = [option for option in history.params if option.name == "backend"]
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(get_args(Backend))
+
+
 def test_history_of_one_record_and_of_none(bokehbench: Command) -> None:
     store(bokehbench, evidence("net", 20))
     assert bokehbench("history", "net").code == 0
     assert "no finished record" in bokehbench("history", "other").complaint
+    for command in (("history", "net"), ("compare", "net", "net")):
+        for filters in (("--device", "nope"), ("--device", "phone-1", "--backend", "gpu")):
+            complaint = bokehbench(*command, *filters).complaint
+            assert "no finished record of net; there are xnnpack on phone-1" in complaint
+            assert complaint.startswith(f"bokehbench: {' '.join(filters)}: ")
+        assert "'npo' is not one of 'gpu', " in bokehbench(*command, "--backend", "npo").complaint
     ended = bokehbench("history", "net", "--plot", bokehbench.home / "a.jpg")
     assert ".png or .svg" in ended.complaint
     folder = bokehbench("history", "net", "--plot", bokehbench.home / "no" / "a.png")

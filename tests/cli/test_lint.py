@@ -90,4 +90,7 @@ def test_a_store_without_records_is_told(bokehbench: Command) -> None:
     bokehbench(*FAST, "--backend", "cpu", TINY)
     ended = bokehbench("lint", "--learned")
     assert ended.out == "0 of 0 records contradict their prediction\n"
-    assert "run a model first" in ended.err
+    assert ended.err == "none of 1 has a prediction; run a model on gpu or xnnpack first\n"
+    other = bokehbench("lint", "--learned", "--device", "nope")
+    assert other.code == 2
+    assert "--device nope: no records of it; there are " in other.complaint

@@ -7,7 +7,7 @@ import click
 from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import to_json
-from bokehbench.cli.select import find_record
+from bokehbench.cli.select import backend_filter, device_filter, find_record
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
@@ -30,8 +30,8 @@ allow_option = click.option(
 @click.argument("first")
 @click.argument("second")
 @store_option
-@click.option("--device", metavar="DEV", help="Only records of one device.")
-@click.option("--backend", metavar="BACKEND", help="Only records of one backend.")
+@device_filter
+@backend_filter
 @allow_option
 @click.option("--json", "json_target", metavar="PATH|-", help="Write the comparison as JSON.")
 def command(

@@ -11,7 +11,7 @@ from bokehbench.cli.drawing import draw, see_names
 from bokehbench.cli.measure import json_sink
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import columns, to_json
-from bokehbench.cli.select import by_todays_rules
+from bokehbench.cli.select import backend_filter, by_todays_rules, device_filter, others_of
 from bokehbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ HISTORY_FORMAT = "bokehbench-history/1"
 @click.command("history")
 @click.argument("model")
 @store_option
-@click.option("--device", metavar="DEV", help="Only records of one device.")
-@click.option("--backend", metavar="BACKEND", help="Only records of one backend.")
+@device_filter
+@backend_filter
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
 @click.option(
     "--plot",
@@ -64,9 +64,11 @@ def command(
             finished = (record for record in opened.records(which) if record.seal is not None)
             # Counted here: the store's limit would count records that are not finished.
             rows = history([by_todays_rules(record) for record in islice(finished, limit)])
+            others = "" if rows else others_of(opened, model, device=device, backend=backend)
         if not rows:
             raise UsageError(
-                f"{model}: no finished record in {opened.name}; see `bokehbench records list`"
+                others
+                or f"{model}: no finished record in {opened.name}; see `bokehbench records list`"
             )
         title = f"{rows[-1].name}: {len(rows)} {'record' if len(rows) == 1 else 'records'}"
         for path in plots:
@@ -92,11 +94,16 @@ def _show(rows: "Sequence[HistoryRow]") -> None:
                 interval,
                 f"{row.normalised_ms:.2f}" if row.normalised_ms is not None else "",
                 f"{row.celsius:.0f}" if row.celsius is not None else "",
-                "; ".join(row.changed) or ("" if row.status == "ranked" else row.status),
+                "; ".join(_verdict(row)),
             )
         )
     for line in columns(lines):
         click.echo(line)
+
+
+def _verdict(row: "HistoryRow") -> "list[str]":
+    """The status of what is not ranked, and what changed since the row before."""
+    return [*([] if row.status == "ranked" else [row.status]), *row.changed]
 
 
 def _backend(row: "HistoryRow") -> str:

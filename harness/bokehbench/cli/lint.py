@@ -10,6 +10,7 @@ import click
 from bokehbench.cli.model_options import side_of, size_option
 from bokehbench.cli.options import profile_dir_option, store_option
 from bokehbench.cli.output import note, to_json
+from bokehbench.cli.select import shortened
 from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
@@ -289,12 +290,22 @@ def _origin(judged: "Judged") -> str:
 
 
 def _evidence(store: str | None, device: str | None) -> "list[Evidence]":
+    """Evidence of all records, or of one device's.
+
+    Raises:
+        UsageError: there is none of that device.
+    """
     from bokehbench.derive import derive
     from bokehbench.store import RecordFilter, open_store
 
     with open_store(store, readonly=True, derive=derive) as opened:
         which = RecordFilter(device=device)
-        return [record.evidence for record in opened.records(which)]
+        found = [record.evidence for record in opened.records(which)]
+        if not found and device is not None:
+            known = {row.device_id for row in opened.list()}
+            there = f"there are {shortened(known)}" if known else "the store is empty"
+            raise UsageError(f"--device {device}: no records of it; {there}")
+    return found
 
 
 def _compare(evidence: "Sequence[Evidence]", document: dict[str, Any], lines: list[str]) -> None:
@@ -307,7 +318,8 @@ def _compare(evidence: "Sequence[Evidence]", document: dict[str, Any], lines: li
     document["records"] = len(predicted)
     document["differences"] = [asdict(one) for one in found]
     if not predicted:
-        note("no records with a prediction yet: run a model first")
+        none = f"none of {len(evidence)} has a prediction" if evidence else "no records yet"
+        note(f"{none}; run a model on gpu or xnnpack first")
     lines.append(f"{len(found)} of {len(predicted)} records contradict their prediction")
     for one in found:
         lines.append(

@@ -2,11 +2,24 @@
 
 from typing import TYPE_CHECKING
 
+import click
+
 from bokehbench.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from bokehbench.facts import Record
-    from bokehbench.store import Store
+    from bokehbench.store import RecordRow, Store
+
+
+SHOWN = 8
+"""Names of what there is in a message; more would hide the rest of it."""
+
+device_filter = click.option("--device", metavar="DEV", help="Only records of one device.")
+backend_filter = click.option(
+    "--backend",
+    type=click.Choice(["gpu", "npu", "nnapi", "hexagon", "coreml", "external", "xnnpack", "cpu"]),
+    help="Only records of one backend.",
+)
 
 
 def by_todays_rules(record: "Record") -> "Record":
@@ -40,14 +53,10 @@ def find_record(
     Raises:
         UsageError: there is none, or the newest run of that name has several.
     """
-    from bokehbench.store import RecordFilter
-
-    rows = [
-        row
-        for row in store.list(RecordFilter(model=word, device=device, backend=backend))
-        if row.state == "sealed"
-    ]
+    rows = _finished(store, word, device, backend)
     if not rows:
+        if others := others_of(store, word, device=device, backend=backend):
+            raise UsageError(others)
         try:
             return by_todays_rules(store.get(word))
         except StoreError as error:
@@ -62,3 +71,34 @@ def find_record(
             "name one by its id, or give --backend or --device"
         )
     return by_todays_rules(store.get(newest[0].record_id))
+
+
+def others_of(
+    store: "Store", word: str, *, device: str | None = None, backend: str | None = None
+) -> str:
+    """What to say where only the filters leave nothing of a name; else an empty text."""
+    asked = [
+        f"{option} {value}"
+        for option, value in (("--device", device), ("--backend", backend))
+        if value is not None
+    ]
+    rows = _finished(store, word, None, None) if asked else []
+    if not rows:
+        return ""
+    there = shortened({f"{row.backend} on {row.device_id}" for row in rows})
+    return f"{' '.join(asked)}: no finished record of {word}; there are {there}"
+
+
+def shortened(names: set[str]) -> str:
+    """Names of what there is, in order; of many only the first."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(sorted(names)[:SHOWN]) + more
+
+
+def _finished(
+    store: "Store", word: str, device: str | None, backend: str | None
+) -> "list[RecordRow]":
+    from bokehbench.store import RecordFilter
+
+    which = RecordFilter(model=word, device=device, backend=backend)
+    return [row for row in store.list(which) if row.state == "sealed"]

@@ -1,6 +1,6 @@
 """Pictures of latency over time: a history from run to run, a long run from second to second."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ def draw_history(rows: Sequence[HistoryRow], path: Path, title: str) -> None:
             suffix = f" {precision}" if precision != "default" else ""
             suffix += " in the app" if in_app else ""
             _series(axes, members, clean(f"{members[0].device} · {backend}{suffix}"))
+        _legend_of_markers(axes, {row.status for row in shown})
         _marks(axes, shown)
         axes.xaxis_date()
         axes.set_ylabel("median latency in ms")
@@ -146,6 +147,15 @@ def _series(axes: "Axes", rows: Sequence[HistoryRow], label: str) -> None:
             capsize=3,
             markersize=6,
         )
+
+
+def _legend_of_markers(axes: "Axes", statuses: Set[str]) -> None:
+    """Name the markers of what is not ranked, and with them that of what is."""
+    if statuses <= {"ranked"}:
+        return
+    for status, marker in MARKERS.items():
+        if status in statuses:
+            axes.plot([], [], marker, color="grey", markersize=6, label=status)
 
 
 def _marks(axes: "Axes", rows: Sequence[HistoryRow]) -> None:
