@@ -9,6 +9,7 @@
     |   |-- SubmissionError   2   a challenge submission with a wrong factsheet or model
     |   |-- ZooError          2   a model of the zoo that can't be built or exported as asked
     |   |-- StoreError        2   a store that can't be opened, read or written
+    |   |   `-- NoStoreYet    2   it was to be read, and is not there
     |   |-- ApkError          2   files that no APK can be made of, a signing key, a broken APK
     |   `-- ProfileError      2   a device profile with a wrong key or value
     |-- DeviceError           3   the device is unknown, unreachable or unusable
@@ -69,6 +70,10 @@ class ZooError(UsageError):
 
 class StoreError(UsageError):
     """A store can't be opened, read or written."""
+
+
+class NoStoreYet(StoreError):
+    """A store was to be read before anything made it."""
 
 
 class ApkError(UsageError):

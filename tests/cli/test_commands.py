@@ -12,6 +12,7 @@ from bokehbench.cli import COMMANDS, group
 from bokehbench.cli.options import FiniteRange
 from tests.project.documents import commands
 from tests.support.command import Command
+from tests.support.judged import evidence, store
 
 
 @pytest.mark.parametrize(
@@ -76,12 +77,24 @@ def test_devices_and_doctor(bokehbench: Command) -> None:
     wanted = ("runner", "engine", "store", "device local", "  its folder", "  its programs")
     assert [states[name] for name in wanted] == ["ok"] * len(wanted)
     assert states["adb server"] == "absent"
+    [said] = [check["text"] for check in doctor.json()["checks"] if check["name"] == "store"]
+    assert "yet: `bokehbench run` makes it" in said
+    assert not bokehbench.store.exists()
 
 
 def test_doctor_names_the_cure(bokehbench: Command) -> None:
     ended = bokehbench("doctor", "--store", "/proc/none/s.sqlite3")
     assert ended.code == 4
     assert "missing  store" in ended.out
+    assert "/proc/none: No such file or directory; name a store in a folder" in ended.out
+
+
+def test_doctor_counts_what_a_store_holds(bokehbench: Command) -> None:
+    store(bokehbench, evidence("net", 20))
+    before = bokehbench.store.read_bytes()
+    ended = bokehbench("doctor")
+    assert (ended.code, f"{bokehbench.store}, 1 record\n" in ended.out) == (0, True)
+    assert bokehbench.store.read_bytes() == before
 
 
 def test_a_reader_that_goes_away_is_no_error(bokehbench: Command, model: object) -> None:

@@ -103,6 +103,13 @@ def test_words_of_no_effect_are_refused(bokehbench: Command, words: tuple[str, .
     assert f"leave out {words[0] if words[0][0] == '-' else 'MODELS'}" in ended.err
 
 
+def test_resuming_makes_no_store(bokehbench: Command) -> None:
+    ended = bokehbench("run", "--resume", "0123", "--store", "typo.db")
+    assert ended.code == 2
+    assert "no store at " in ended.complaint
+    assert not (bokehbench.home / "typo.db").exists()
+
+
 def test_a_plan_that_is_another_is_refused(bokehbench: Command, model: Path) -> None:
     words = ("run", "--device", "local", "--backend", "xnnpack", "--runs", 5, "--warmups", 1)
     with bokehbench.start(*words, model) as process:

@@ -223,10 +223,47 @@ def _adb(adb_server: str | None) -> str:
 
 def _store(url: str | None) -> str:
     from bokehbench.derive import derive
+    from bokehbench.errors import NoStoreYet
     from bokehbench.store import open_store
 
+    try:
+        with open_store(url, readonly=True, derive=derive):
+            pass
+    except NoStoreYet as error:
+        _see_room_for_store(url)
+        return str(error)
+    # One that is there is opened as a run does, which tells whether it can be written.
     with open_store(url, derive=derive) as opened:
-        return f"{opened.name}, {sum(1 for _ in opened.list())} records"
+        count = sum(1 for _ in opened.list())
+        return f"{opened.name}, {count} {'record' if count == 1 else 'records'}"
+
+
+def _see_room_for_store(url: str | None) -> None:
+    """See that a store could be made where there is none, without making it.
+
+    Raises:
+        StoreError: its folder is not there, or can't be written.
+    """
+    import tempfile
+
+    from bokehbench.errors import StoreError
+    from bokehbench.store import SqliteLocation, default_path, locate
+
+    location = locate(url if url is not None else str(default_path()))
+    if not isinstance(location, SqliteLocation):
+        return
+    folder = location.path.parent
+    while url is None and not folder.exists():
+        # The folder of the user's own store is made with it.
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(
+            f"{location.name}: can't be made: {folder}: {error.strerror}; name a store in a folder "
+            "that is there and yours"
+        ) from error
 
 
 def _psycopg() -> str:

@@ -40,7 +40,10 @@ def go_on(
 ) -> int:
     """Resume a run that was cut short: same models, dataset, settings and records."""
     from bokehbench.session import resume
+    from bokehbench.store import open_store
 
+    # Refused where there is none: opening it for writing would make it.
+    open_store(store, readonly=True).close()
     with json_sink(json_target) as sink, open_for_writing(store) as opened:
         requests = resume.find_requests(opened, run_id)
         earlier = resume.earlier_evidence(opened, run_id)

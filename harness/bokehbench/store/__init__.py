@@ -22,9 +22,11 @@ __all__ = [
     "RecordState",
     "RunRow",
     "RunState",
+    "SqliteLocation",
     "Store",
     "Study",
     "default_path",
+    "locate",
     "open_store",
     "this_process",
 ]

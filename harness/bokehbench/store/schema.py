@@ -4,7 +4,7 @@ History of the schema:
 1: the first.
 """
 
-from bokehbench.errors import StoreError
+from bokehbench.errors import NoStoreYet, StoreError
 from bokehbench.store.dialects import Database
 
 SCHEMA_VERSION = 1
@@ -89,9 +89,9 @@ def prepare(database: Database) -> None:
         )
 
 
-def no_store_yet(name: str) -> StoreError:
+def no_store_yet(name: str) -> NoStoreYet:
     """The error of a store that was to be read before it was made."""
-    return StoreError(f"no store at {name} yet: `bokehbench run` makes it")
+    return NoStoreYet(f"no store at {name} yet: `bokehbench run` makes it")
 
 
 def _check(database: Database) -> bool:
