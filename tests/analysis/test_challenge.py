@@ -54,6 +54,11 @@ def test_refusals(psnr: float, runtime: float, c: float) -> None:
         final_score(psnr, runtime, c)
 
 
+def test_a_score_beyond_floats_blames_no_one_number() -> None:
+    with pytest.raises(UsageError, match=r"PSNR of 20 dB, a runtime of 1e-320 ms and C = 1 is"):
+        final_score(20, 1e-320, 1)
+
+
 @pytest.mark.parametrize(
     ("score", "text"),
     [

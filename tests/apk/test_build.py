@@ -123,6 +123,8 @@ def wrong(folder: Path, what: str) -> Path:
         path.mkdir()
     elif what == "name":
         path = write_library(folder / "engine.so")
+    elif what == "nowhere":
+        path = folder / "engine.so"
     elif what == "app":
         path = write_library(folder / LIBRARY_FILE)
     return path
@@ -146,6 +148,7 @@ def bundled_runner() -> Path:
         ("folder", "can't be read: Is a directory"),
         ("missing", "can't be read: No such file"),
         ("name", "rename it"),
+        ("nowhere", "can't be read: No such file or directory; check the path"),
         ("app", f"a second library named {LIBRARY_FILE}"),
     ],
 )

@@ -207,6 +207,8 @@ def test_unknown_device_and_none(bokehbench: Command, model: Path) -> None:
     refused(bokehbench("run", "--device", "R58M123", model, *nobody), 3, "adb start-server", "tcp:")
     refused(bokehbench("run", "--device", "tcp:127.0.0.1:1", model), 3, "127.0.0.1:1", "adb tcpip")
     refused(bokehbench("run", "--device", "tcp:nowhere:x", model), 2, "HOST:PORT")
+    # Where the host has no IPv6, that is what is said of the same address.
+    refused(bokehbench("run", "--device", "tcp:[::1]:1", model), 3, "no device at [::1]:1")
     refused(bokehbench("run", model, *nobody), 2, "--device local")
 
 
@@ -253,6 +255,7 @@ def test_a_json_path_that_cannot_be_written_is_found_before_measuring(
         ("--sustained", "nan"),
         ("--recovery-seconds", "inf"),
         ("--core-mask", "f0000000"),
+        ("--core-mask", "1" * 22, "--seed", "1"),
         ("--fit", "crop"),
         ("--adb-server", "127.0.0.1:x"),
         ("--adb-server", ""),

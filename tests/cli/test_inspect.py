@@ -65,6 +65,14 @@ def test_a_wrong_size_is_refused(bokehbench: Command, size: str) -> None:
     assert "is no size; give HEIGHTxWIDTH" in ended.complaint
 
 
+def test_a_size_that_the_operators_do_not_fit(bokehbench: Command) -> None:
+    ended = bokehbench("inspect", str(TINY), "--size", "7x9")
+    assert ended.code == 0
+    assert "shapes are open from operator" in ended.out
+    assert "with an input of 1x7x9x3: give a --size that" in ended.out
+    assert "open from" not in bokehbench("inspect", str(TINY)).out
+
+
 def test_a_wrong_file_is_refused(bokehbench: Command, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.tflite"
     wrong.write_bytes(b"\x1b[31mnot a model")

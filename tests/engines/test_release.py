@@ -8,7 +8,7 @@ import pytest
 from bokehbench.engines.catalog import catalog, find_item
 from bokehbench.engines.effort import Effort
 from bokehbench.engines.release import fetch_url, release_url
-from bokehbench.errors import EngineError
+from bokehbench.errors import EngineError, UsageError
 from tests.engines.server import Answer, Site
 
 BODY = bytes(range(256)) * 2000
@@ -62,9 +62,9 @@ def test_a_server_that_drips_meets_the_deadline(site: Site, tmp_path: Path) -> N
 def test_only_safe_addresses_are_asked() -> None:
     item = find_item("litert", "android", "arm64-v8a")
     for address in ("http://example.com/x", "ftp://127.0.0.1/x", "example.com", "file:///etc"):
-        with pytest.raises(EngineError, match="not an https:// address"):
+        with pytest.raises(UsageError, match="not an https:// address"):
             release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", address)
-    with pytest.raises(EngineError, match="not an address"):
+    with pytest.raises(UsageError, match="not an address"):
         release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", "https://[::1")
     url = release_url(item, "2.3.0", "arm64-v8a", "libLiteRt.so", "http://127.0.0.1:80/a/")
     assert url == "http://127.0.0.1:80/a/2.3.0/android_arm64/libLiteRt.so"

@@ -134,6 +134,13 @@ def test_another_layout_is_refused_and_the_layout_shown(tmp_path: Path, case: st
     assert "expected FOLDER/original/N.jpg beside FOLDER/bokeh/N.jpg" in str(caught.value)
 
 
+def test_the_layout_is_that_of_the_folders_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "original").mkdir()
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(tmp_path, reference="original_depth")
+    assert "FOLDER/original/N.jpg beside FOLDER/original_depth/N.png (or" in str(caught.value)
+
+
 def test_no_pairs_at_all(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no pairs \(original has 1 images, bokeh has 2"):
         open_dataset(_make(tmp_path, ["1.jpg"], ["2.jpg", "3.jpg"]))

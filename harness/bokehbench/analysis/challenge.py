@@ -30,7 +30,10 @@ def final_score(psnr_db: float, runtime_ms: float, c: float = CHALLENGE_C) -> fl
         # Logarithms, because 2^(2 PSNR) may overflow where the quotient does not.
         return math.exp2(2 * psnr_db - math.log2(c) - math.log2(runtime_ms))
     except OverflowError:
-        raise UsageError(f"a PSNR of {psnr_db} dB is beyond any score: check it") from None
+        raise UsageError(
+            f"the score of a PSNR of {psnr_db} dB, a runtime of {runtime_ms} ms and C = {c} is "
+            "beyond what a float holds; check the three"
+        ) from None
 
 
 def format_score(score: float) -> str:

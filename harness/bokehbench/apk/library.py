@@ -69,6 +69,8 @@ def read_libraries(
         raise ApkError(f"no engine library for {abi}; an app without one can run no model")
     found = {LIBRARY_FILE: _read(app_library, LIBRARY_FILE, abi, [ENTRY])}
     for path in sorted(engine_libraries, key=lambda path: path.name):
+        if not path.exists():
+            raise ApkError(f"{path}: can't be read: No such file or directory; check the path")
         if not _NAME.fullmatch(path.name):
             raise ApkError(f"{path}: Android sees libraries named lib….so alone; rename it")
         if path.name in found:

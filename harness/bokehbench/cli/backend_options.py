@@ -118,8 +118,10 @@ def _core_mask(text: str, cores: int | None) -> int:
         mask = int(text, 16)
     except ValueError:
         mask = -1
-    if not 0 <= mask < 2**64:
+    if mask < 0:
         raise UsageError(f"--core-mask {text}: not a hexadecimal mask, such as f0")
+    if mask >= 2**64:
+        raise UsageError(f"--core-mask {text}: names cores above 63; give 16 digits at most")
     if cores is not None and mask >> cores:
         raise UsageError(f"--core-mask {text}: the device has {cores} cores")
     return mask

@@ -14,6 +14,7 @@ from bokehbench.phone.address import (
     DEFAULT_ADB_SERVER,
     Address,
     host_and_port,
+    host_port_text,
     parse_address,
 )
 from bokehbench.phone.device import Device
@@ -101,7 +102,9 @@ def open_transport(address: Address, adb_server: str | None) -> Transport:
         return ServerTransport(address.text, host=host, port=port)
     from bokehbench.phone.direct import DirectTransport
 
-    text = f"tcp:{address.host}:{address.port}" if address.kind == "tcp" else address.text
+    text = address.text
+    if address.kind == "tcp":
+        text = f"tcp:{host_port_text(address.host, address.port)}"
     return DirectTransport(text)
 
 

@@ -17,6 +17,7 @@ from bokehbench.cli.downloads import (
 )
 from bokehbench.cli.options import FiniteRange
 from bokehbench.cli.output import note, to_json
+from bokehbench.errors import UsageError
 from bokehbench.text import clean
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def list_engines(folder: Path | None, as_json: bool) -> None:
     from bokehbench.engines.depot import Depot
     from bokehbench.engines.inventory import all_entries, offers
 
-    root = folder or engines_root()
+    root = _root(folder)
     entries = all_entries(Depot(root))
     available = offers()
     if as_json:
@@ -153,7 +154,7 @@ def install_engine(
     from bokehbench.engines.install import Wanted, install
 
     chosen = platform or ("linux" if "aarch64" in abis else "android")
-    depot = Depot(folder or engines_root())
+    depot = Depot(_root(folder))
     routes = find_routes(maven_settings, release_url)
     outcomes: list[Outcome] = []
     try:
@@ -200,9 +201,8 @@ def check_engines(name: str, folder: Path | None, as_json: bool) -> int:
     """
     from bokehbench.engines.depot import Depot
     from bokehbench.engines.inventory import all_entries, examine
-    from bokehbench.errors import UsageError
 
-    entries = all_entries(Depot(folder or engines_root()), name)
+    entries = all_entries(Depot(_root(folder)), name)
     if name and not entries:
         raise UsageError(f"{name}: not installed; `bokehbench engines list` shows what is")
     found = [(entry, examine(entry)) for entry in entries]
@@ -244,7 +244,7 @@ def remove_engine(
     from bokehbench.engines.inventory import remove
 
     gone = remove(
-        Depot(folder or engines_root()),
+        Depot(_root(folder)),
         name,
         Effort.of(seconds),
         platform=platform or "",
@@ -256,6 +256,17 @@ def remove_engine(
         click.echo(f"removed: {entry.name} {entry.version} for {entry.platform} {entry.abi}")
     if forget and not gone:
         click.echo(f"forgotten: the hashes of {clean(' '.join(filter(None, (name, version))))}")
+
+
+def _root(folder: Path | None) -> Path:
+    """The folder of engines that was named, or the user's own.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"--folder {folder}: is no folder; name one, it is made where it is none")
+    return folder or engines_root()
 
 
 def _json(entry: "Entry") -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _work(structure: "ModelStructure") -> str:
 def _memory(structure: "ModelStructure") -> str:
     use = structure.memory
     if use.peak_fp32_bytes is None or use.peak_fp16_bytes is None or use.largest_bytes is None:
-        return "activations: not known, shapes depend on the input; give --size"
+        return f"activations: not known{_where_open(structure)}"
     where = ""
     if use.peak_op is not None:
         where = f" (at operator {use.peak_op}, {structure.graph.ops[use.peak_op].name})"
@@ -135,6 +135,19 @@ def _memory(structure: "ModelStructure") -> str:
         f"{use.peak_fp16_bytes / MIB:.1f} in fp16{where}; "
         f"largest tensor {use.largest_bytes / MIB:.1f} MiB"
     )
+
+
+def _where_open(structure: "ModelStructure") -> str:
+    """From which operator on shapes are not known, which a `--size` that does not fit makes so."""
+    graph = structure.graph
+    for number, op in enumerate(graph.ops):
+        if any(-1 in graph.tensors[index].shape for index in op.outputs if index >= 0):
+            at = ", ".join("x".join(map(str, graph.tensors[i].shape)) for i in graph.inputs)
+            return (
+                f"; shapes are open from operator {number}, {op.name}, on with an input of {at}: "
+                "give a --size that the operators fit, or convert the model with fixed shapes"
+            )
+    return ""
 
 
 def _operators(structure: "ModelStructure") -> list[str]:

@@ -11,7 +11,7 @@ from bokehbench import __version__
 from bokehbench.engines.catalog import Item, catalog
 from bokehbench.engines.effort import Effort
 from bokehbench.engines.files import LIMIT_BYTES, copy
-from bokehbench.errors import EngineError
+from bokehbench.errors import EngineError, UsageError
 
 SILENCE_SECONDS = 30.0
 """A server that says nothing for so long is given up."""
@@ -24,7 +24,8 @@ def release_url(item: Item, version: str, abi: str, file: str, address: str | No
     """Where a release file is; `address` stands in place of the catalog's own.
 
     Raises:
-        EngineError: it is not published for this ABI, or the address is not safe.
+        EngineError: it is not published for this ABI.
+        UsageError: the address is none, or not safe.
     """
     place = item.place(version)
     if place is None or abi not in place.folders:
@@ -36,9 +37,11 @@ def release_url(item: Item, version: str, abi: str, file: str, address: str | No
     try:
         parts = urlsplit(base)
     except ValueError as error:
-        raise EngineError(f"{base}: not an address: {error}") from error
+        raise UsageError(f"--release-url {base}: not an address: {error}") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-        raise EngineError(f"{base}: not an https:// address; what came over it could be anything")
+        raise UsageError(
+            f"--release-url {base}: not an https:// address; what came over it could be anything"
+        )
     path = place.path.format(version=version, folder=place.folders[abi], file=file)
     return f"{base.rstrip('/')}/{path}"
 

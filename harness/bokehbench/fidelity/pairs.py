@@ -17,7 +17,6 @@ from bokehbench.facts import DatasetFacts
 from bokehbench.fidelity.images import header_size, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-_LAYOUT = "expected FOLDER/original/N.jpg beside FOLDER/bokeh/N.jpg (or FOLDER/train/...)"
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def open_dataset(
     stems = set.intersection(*(set(listing) for listing in listings.values()))
     if not stems:
         counts = ", ".join(f"{role} has {len(listings[role])} images" for role in roles)
-        raise DatasetError(f"{shown(root)}: no pairs ({counts}): {_LAYOUT}")
+        raise DatasetError(f"{shown(root)}: no pairs ({counts}): {_layout(roles)}")
     digest = hashlib.sha256()
     pairs = []
     for index, stem in enumerate(sorted(stems, key=natural_order)):
@@ -130,12 +129,20 @@ def open_dataset(
     )
 
 
+def _layout(roles: Sequence[str]) -> str:
+    """Folders of these roles as they should be."""
+    wanted = " beside ".join(
+        f"FOLDER/{role}/N.{'png' if role.endswith('depth') else 'jpg'}" for role in roles
+    )
+    return f"expected {wanted} (or FOLDER/train/...)"
+
+
 def _root(folder: Path, roles: Sequence[str]) -> Path:
     try:
         if not folder.exists():
-            raise DatasetError(f"{shown(folder)}: no such folder: {_LAYOUT}")
+            raise DatasetError(f"{shown(folder)}: no such folder: {_layout(roles)}")
         if not folder.is_dir():
-            raise DatasetError(f"{shown(folder)}: not a folder: {_LAYOUT}")
+            raise DatasetError(f"{shown(folder)}: not a folder: {_layout(roles)}")
         for root in (folder, folder / "train"):
             if all((root / role).is_dir() for role in roles):
                 return root
@@ -144,7 +151,7 @@ def _root(folder: Path, roles: Sequence[str]) -> Path:
         missing = ", ".join(f"{role}/" for role in roles if not (base / role).is_dir())
     except OSError as error:
         raise DatasetError(f"{shown(folder)}: can't be read ({error.strerror})") from None
-    raise DatasetError(f"{shown(base)}: has no {missing}: {_LAYOUT}")
+    raise DatasetError(f"{shown(base)}: has no {missing}: {_layout(roles)}")
 
 
 def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> dict[str, Path]:

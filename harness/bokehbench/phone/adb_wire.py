@@ -11,6 +11,7 @@ import struct
 from typing import Any, Protocol
 
 from bokehbench.errors import DeviceError, DeviceLost
+from bokehbench.phone.address import host_port_text
 from bokehbench.phone.transport import Deadline
 
 MAX_PAYLOAD = 1 << 20
@@ -74,8 +75,8 @@ class TcpWire:
         except OSError as error:
             why = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
             raise DeviceError(
-                f"no device at {host}:{port} ({why}); turn the phone on, and TCP debugging with "
-                "`adb tcpip 5555`, and check the address"
+                f"no device at {host_port_text(host, port)} ({why}); turn the phone on, and "
+                "TCP debugging with `adb tcpip 5555`, and check the address"
             ) from error
         self._socket: socket.socket = self._library._connection
         self._socket.setblocking(False)

@@ -59,3 +59,8 @@ def host_and_port(text: str, default_port: int, where: str) -> tuple[str, int]:
     if match is None or not 1 <= port <= 65535:
         raise UsageError(f"{where}: not HOST:PORT; give for example 192.168.1.20:5555")
     return match[1].strip("[]"), port
+
+
+def host_port_text(host: str, port: int) -> str:
+    """The reverse of `host_and_port`: an IPv6 address gets its brackets again."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,6 +14,7 @@ from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost
 from bokehbench.phone.adb_server_text import AdbDevice, cure, is_network, parse_devices
 from bokehbench.phone.adb_stream import ByteStream, RefusedOrLost
 from bokehbench.phone.adb_transport import AdbTransport
+from bokehbench.phone.address import host_port_text
 from bokehbench.phone.transport import Deadline
 
 HOST = "127.0.0.1"
@@ -94,7 +95,7 @@ class AdbServer:
     """An adb server and the questions it answers."""
 
     def __init__(self, host: str = HOST, port: int = PORT) -> None:
-        self.name = f"{host}:{port}"
+        self.name = host_port_text(host, port)
         self._host = host
         self._port = port
 

@@ -65,40 +65,47 @@ def find(word: str) -> MeasurementProtocol:
     if path.suffix != ".toml" and not path.exists():
         names = ", ".join(sorted(known))
         raise UsageError(f"--protocol {word}: unknown; there are {names}, or name a TOML file")
-    protocol = load(path)
+    protocol = load(path, f"--protocol {path}")
     if protocol.name in known:
         raise UsageError(
-            f"{path}: name = {protocol.name!r} is a shipped protocol's; choose another"
+            f"--protocol {path}: name = {protocol.name!r} is a shipped protocol's; choose another"
         )
     return protocol
 
 
-def load(path: Path) -> MeasurementProtocol:
+def load(path: Path, where: str | None = None) -> MeasurementProtocol:
     """Read and check one file.
+
+    Args:
+        where: what messages begin with.  [default: the path]
 
     Raises:
         UsageError: no file, not TOML, an unknown key, or a value of the wrong kind or out of
             range.
     """
+    where = where or str(path)
     try:
-        table = tomllib.loads(read_text(path, LIMIT_BYTES, "a protocol"))
+        table = tomllib.loads(read_text(path, LIMIT_BYTES, "a protocol", where=where))
     # Of brackets in brackets the parser makes a RecursionError.
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
+        raise UsageError(f"{where}: not TOML: {error}; correct that line") from error
     for key in table:
         if key not in FIELDS:
-            raise UsageError(f"{path}: unknown key {key}; there are {', '.join(FIELDS)}")
+            raise UsageError(f"{where}: unknown key {key}; there are {', '.join(FIELDS)}")
     reference = table.get("reference", {})
     if isinstance(reference, dict):
         for key in reference:
             if key not in REFERENCE_LIMITS:
                 known = ", ".join(REFERENCE_LIMITS)
-                raise UsageError(f"{path}: unknown key reference.{key}; there are {known}")
+                raise UsageError(f"{where}: unknown key reference.{key}; there are {known}")
+    for field in msgspec.structs.fields(MeasurementProtocol):
+        if field.required and field.name not in table:
+            raise UsageError(f"{where}: no {field.name}; add it: {FIELDS[field.name]}")
     try:
         protocol = msgspec.convert(table, MeasurementProtocol, strict=True)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {error}") from error
-    check(protocol, f"{path}: ")
+        raise UsageError(f"{where}: {error}") from error
+    check(protocol, f"{where}: ")
     return protocol
 
 
@@ -111,7 +118,10 @@ def check(protocol: MeasurementProtocol, where: str) -> None:
     _within(protocol, LIMITS, where)
     _within(protocol.reference, REFERENCE_LIMITS, f"{where}reference.")
     if protocol.min_runs > protocol.runs:
-        raise UsageError(f"{where}min_runs {protocol.min_runs} is above runs {protocol.runs}")
+        raise UsageError(
+            f"{where}min_runs {protocol.min_runs} is above runs {protocol.runs}; lower min_runs "
+            "(--min-runs), or raise runs (--runs)"
+        )
     if not protocol.name.strip():
         raise UsageError(f"{where}name is empty")
 
