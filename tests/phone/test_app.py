@@ -177,6 +177,15 @@ REFUSALS = {
 }
 
 
+def test_an_install_that_leaves_another_app_is_refused(
+    there: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = iter([None, "0" * 64])
+    monkeypatch.setattr(there.app, "installed_sha256", lambda: next(hashes))
+    with pytest.raises(AppTrouble, match="has another: run `bokehbench apk uninstall"):
+        there.app.install()
+
+
 def test_each_refusal_of_an_install_has_its_cure(there: Place) -> None:
     seen = set()
     for code, cure in REFUSALS.items():

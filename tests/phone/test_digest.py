@@ -98,12 +98,15 @@ def test_a_file_that_is_altered_on_the_way_is_refused(
     assert list((tmp_path / "root" / sha256).iterdir()) == []
 
 
-def test_the_head_of_a_small_file(device: Device, tmp_path: Path) -> None:
+def test_a_file_is_fetched_up_to_a_limit(device: Device, tmp_path: Path) -> None:
     path = tmp_path / "engine.log"
-    path.write_bytes(b"0123456789")
-    assert device.read_small(str(path)) == b"0123456789"
-    assert device.read_small(str(path), 4) == b"0123"
-    assert device.read_small(str(tmp_path / "none")) is None
+    data = bytes(range(256)) * 8192
+    path.write_bytes(data)
+    assert device.fetch(str(path), 1 << 24) == data
+    assert device.fetch(str(path), 1 << 20) == data[: 1 << 20]
+    path.write_bytes(b"")
+    assert device.fetch(str(path), 1 << 20) == b""
+    assert device.fetch(str(tmp_path / "none"), 1 << 20) is None
 
 
 @pytest.mark.parametrize("flip", [b"sha", b"hello", b"@digest"])

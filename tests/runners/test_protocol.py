@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bokehbench.facts import InputSpec, IoSpec, OutputSpec, TensorFacts, TrialSpec
 from bokehbench.runners.outcome import failure_of
@@ -59,13 +60,47 @@ SAMPLES = {
     "event": "samples",
     "region": "lock_write+run+lock_read",
     "warmup_ns": [9],
-    "invoke_ns": [5, 6],
+    "invoke_ns": [5, 6, 7, 8],
     "input_ns": 1,
     "output_ns": 1,
     "capped": False,
 }
+BACKEND: dict[str, Any] = {
+    "event": "backend",
+    "name": "xnnpack",
+    "delegate": None,
+    "load_ns": 1,
+    "cache": "none",
+    "fully_accelerated": True,
+    "delegated_nodes": None,
+    "total_nodes": None,
+    "partitions": None,
+    "gpu_api": None,
+    "adapter": None,
+    "delegates": [],
+    "unsupported": [],
+    "log": [],
+    "threads": 1,
+    "inputs": [],
+    "outputs": [],
+}
+OUTPUT: dict[str, Any] = {
+    "event": "output",
+    "index": 4,
+    "path": "4.out",
+    "sha256": "s",
+    "size_bytes": 192,
+    "shape": [1, 8, 8, 3],
+    "dtype": "u8",
+    "input_ns": 1,
+    "invoke_ns": 1,
+    "output_ns": 1,
+    "nonfinite": 0,
+    "low": 0.0,
+    "high": 1.0,
+}
 ERROR = {"event": "error", "code": "op_unsupported", "message": "no GELU", "status": 504}
-WHOLE = stream(HELLO, SAMPLES)
+WHOLE = stream(HELLO, BACKEND, SAMPLES)
 
 
 def failure(data: bytes, exit_code: int = 0, timed_out: bool = False, log: bytes = b"") -> Any:
@@ -76,7 +111,7 @@ def test_a_whole_stream_is_a_result() -> None:
     parsed = parse_events(WHOLE)
     assert parsed.problem is None
     assert parsed.samples is not None
-    assert parsed.samples.invoke_ns == (5, 6)
+    assert parsed.samples.invoke_ns == (5, 6, 7, 8)
     assert failure(WHOLE) is None
 
 
@@ -115,14 +150,61 @@ def test_another_protocol_is_refused() -> None:
         (b"", 124, b"", "timeout"),
         (b"", 126, b"sh: runner: Permission denied", "io_error"),
         (b"", 127, b"sh: runner: not found", "io_error"),
-        (stream(HELLO, SAMPLES | {"invoke_ns": []}), 0, b"", "protocol"),
-        (stream(HELLO, SAMPLES | {"invoke_ns": [5, 0]}), 0, b"", "protocol"),
+        (stream(HELLO, BACKEND, SAMPLES | {"invoke_ns": []}), 0, b"", "protocol"),
+        (stream(HELLO, BACKEND, SAMPLES | {"invoke_ns": [5, 0, 5, 5]}), 0, b"", "protocol"),
     ],
 )
 def test_how_a_process_ended_says_which_failure(
     data: bytes, exit_code: int, log: bytes, kind: str
 ) -> None:
     assert failure(data, exit_code, log=log).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ((BACKEND, SAMPLES), "do not say what ran"),
+        ((HELLO, SAMPLES), "do not say what ran"),
+        ((HELLO, BACKEND, SAMPLES | {"invoke_ns": [5, 6]}), "2 samples of 4 runs"),
+        ((HELLO, BACKEND, SAMPLES | {"invoke_ns": [5] * 5, "capped": True}), "5 samples of 4"),
+        ((HELLO, BACKEND, SAMPLES | {"warmup_ns": [-1]}), "clock jumped"),
+    ],
+)
+def test_a_whole_stream_that_is_no_answer_is_no_result(
+    events: tuple[dict[str, Any], ...], told: str
+) -> None:
+    found = failure(stream(*events))
+    assert found.kind == "protocol"
+    assert told in found.message
+    capped = SAMPLES | {"invoke_ns": [5, 6], "capped": True}
+    assert failure(stream(HELLO, BACKEND, capped)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"index": 5, "path": "5.out"},
+        {"index": -1, "path": "-1.out"},
+        {"path": "/etc/hostname"},
+        {"path": None},
+        {"size_bytes": 100},
+        {"shape": [1, 0, 8, 3], "size_bytes": 0},
+        {"dtype": "f64"},
+        {"invoke_ns": -5},
+    ],
+)
+def test_outputs_that_were_not_asked_for_are_no_result(change: dict[str, Any]) -> None:
+    spec = replace(SPEC, mode="images", items=(4, 9))
+    other = OUTPUT | {"index": 9, "path": "9.out"}
+
+    def found(*outputs: dict[str, Any]) -> Any:
+        events = parse_events(stream(HELLO, BACKEND, *outputs))
+        return failure_of(spec, events, exit_code=0, timed_out=False, log=b"")
+
+    assert found(OUTPUT, other) is None
+    assert found(other) is not None
+    assert found(OUTPUT, OUTPUT, other) is not None
+    assert found(OUTPUT | change, other).kind == "protocol"
 
 
 def test_a_deadline_wins_over_whatever_came_before() -> None:

@@ -27,3 +27,19 @@ def test_a_signal_that_is_ignored_stays_so(number: signal.Signals, before: str, 
     words = [sys.executable, "-c", RUN, str(int(number)), before]
     ended = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout.strip() == after
+
+
+SEAL = """
+import os, signal, sys
+from bokehbench.session.signals import no_interrupts
+with no_interrupts():
+    os.kill(os.getpid(), int(sys.argv[1]))
+print("sealed")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_no_second_signal_tears_what_is_sealed(number: signal.Signals) -> None:
+    words = [sys.executable, "-c", SEAL, str(int(number))]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.strip() == "sealed"

@@ -33,6 +33,8 @@ FRONT_SECONDS = 6.0
 
 AGAIN_SECONDS = 0.1
 
+UNREADABLE = "unreadable"
+
 
 class NotInFront(AppTrouble):
     """Another app, a dialog or the lock screen is in front."""
@@ -94,7 +96,7 @@ class App:
         told = self.device.shell(
             f'{self.device.digest.program} < "$1"', paths[0], seconds=PUSH_SECONDS
         ).stdout.split()
-        return told[0].decode("ascii", "replace") if told else "unreadable"
+        return told[0].decode("ascii", "replace") if told else UNREADABLE
 
     def install(self, say: Callable[[str], None] = lambda _: None) -> bool:
         """Have exactly this APK on the device; whether it had to be installed.
@@ -118,6 +120,11 @@ class App:
         found = self.installed_sha256()
         if found is None:
             raise self._trouble("the device says that the app is installed, but has none")
+        if found not in (digest, UNREADABLE):
+            raise self._trouble(
+                "the device says that the app is installed, but has another: run `bokehbench apk "
+                f"uninstall --device {self._where}`, then again"
+            )
         return True
 
     def uninstall(self) -> bool:

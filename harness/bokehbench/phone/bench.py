@@ -16,7 +16,14 @@ from bokehbench.phone.process import Stop
 from bokehbench.phone.sampler import Sampler
 from bokehbench.runners.benchmark_model import ToolSetup
 from bokehbench.runners.kernel_cache import NO_CACHE, TOKEN_LENGTH, cache_key
-from bokehbench.runners.protocol import Hello, ManifestItem, OutputEvent, RunnerPaths, runner_argv
+from bokehbench.runners.protocol import (
+    Hello,
+    ManifestItem,
+    OutputEvent,
+    RunnerPaths,
+    output_name,
+    runner_argv,
+)
 
 EVENT_LIMIT = 32 * 1024 * 1024
 
@@ -84,7 +91,7 @@ def image_items(indices: Sequence[int], tensors: int) -> list[ManifestItem]:
         ManifestItem(
             index=index,
             inputs=tuple(f"file:{input_name(index, tensor)}" for tensor in range(tensors)),
-            output=f"{index}.out",
+            output=output_name(index),
         )
         for index in indices
     ]

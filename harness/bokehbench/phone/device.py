@@ -5,6 +5,7 @@ import posixpath
 import re
 import secrets
 import shlex
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ LOST_SECONDS = 5.0
 
 SYNC = '{ timeout 60 fsync "$1" || timeout 60 sync "$1" || true; } 2>/dev/null'
 """Toybox has `fsync` and a `sync` that takes no file; coreutils has a `sync` that does."""
+
+_BLOCK = 1 << 20
 
 LEFTOVER_DAYS = 1
 """A work folder older than that belongs to a run that died: no trial lasts a day."""
@@ -193,12 +196,37 @@ class Device:
                 seconds=LOST_SECONDS,
             )
 
-    def read_small(self, path: str, limit_bytes: int = 1 << 16) -> bytes | None:
-        """The first bytes of a file on the device, or None when there is no such file."""
-        # Not head -c, which Android 7 does not know.
-        script = '[ -f "$1" ] && dd if="$1" bs="$2" count=1 2>/dev/null'
-        result = self.shell(script, path, str(limit_bytes))
-        return result.stdout if result.exit_code == 0 else None
+    def fetch(self, path: str, limit_bytes: int) -> bytes | None:
+        """A file of the device, hashed there and here; None where there is none.
+
+        Of a longer file its first bytes, in whole MiB.
+
+        Raises:
+            TransferError: it did not come whole.
+        """
+        name = posixpath.basename(path)
+        script = (
+            '[ -f "$1" ] || exit 1; f=$1; [ "$(wc -c < "$f")" -le "$2" ] || { f=$1.cut; '
+            f'dd if="$1" of="$f" bs={_BLOCK} count="$3" 2>/dev/null; }}; '
+            f'printf "%s\\n" "$f"; wc -c < "$f"; {self.digest.program} < "$f"'
+        )
+        blocks = max(1, limit_bytes // _BLOCK)
+        told = self.shell(script, path, str(limit_bytes), str(blocks), seconds=PUSH_SECONDS)
+        if told.exit_code == 1 and not told.stdout:
+            return None
+        there, *rest = told.stdout.decode("utf-8", "replace").split("\n")
+        words = " ".join(rest).split()
+        if told.exit_code != 0 or len(words) < 2:
+            raise TransferError(f"{self.facts.address}: {name} can't be read")
+        if words[0] == "0":
+            return b""
+        with tempfile.TemporaryDirectory(prefix="bokehbench-") as folder:
+            target = Path(folder) / "file"
+            self.transport.pull(there, target, deadline=Deadline.after(PUSH_SECONDS))
+            data = target.read_bytes()
+        if self.digest.of(data) != words[1]:
+            raise TransferError(f"{self.facts.address}: {name} arrived altered")
+        return data
 
 
 def read_text(transport: Transport, script: str, deadline: Deadline) -> str:

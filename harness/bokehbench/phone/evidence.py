@@ -80,7 +80,10 @@ def take_outputs(
 
     Returns:
         The Trial, failed where an output did not come: what the runner said stays as evidence.
+        Of a process that failed nothing is taken: its images are no results.
     """
+    if trial.failure is not None:
+        return trial
     try:
         with tempfile.TemporaryDirectory(prefix="bokehbench-") as folder:
             for event in stream.outputs:
@@ -88,7 +91,7 @@ def take_outputs(
                     continue
                 target = Path(folder) / f"{event.index}.out"
                 digest = pull(event.path, target)
-                if digest != event.sha256:
+                if digest != event.sha256 or target.stat().st_size != event.size_bytes:
                     raise TransferError(
                         f"{bench.device.facts.address}: output {event.index} arrived altered "
                         f"(sha256 {digest[:12]} instead of {event.sha256[:12]})"
@@ -98,5 +101,5 @@ def take_outputs(
                 finally:
                     target.unlink(missing_ok=True)
     except DeviceError as error:
-        return replace(trial, status="failed", failure=trial.failure or device_failure(error))
+        return replace(trial, status="failed", failure=device_failure(error))
     return trial

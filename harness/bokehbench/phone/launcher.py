@@ -50,6 +50,8 @@ __all__ = [
     "work",
 ]
 
+LOG_LIMIT = 32 << 20
+
 VERIFY_AT_ONCE = 1000
 """Names in one command, of at most 20 bytes each: adb takes 60,000 bytes."""
 
@@ -136,7 +138,8 @@ def _run(
     def log(stream: EventStream) -> bytes:
         if not has_engine_log(stream):
             return result.stderr
-        return result.stderr + (bench.device.read_small(posixpath.join(folder, ENGINE_LOG)) or b"")
+        path = posixpath.join(folder, ENGINE_LOG)
+        return result.stderr + (bench.device.fetch(path, LOG_LIMIT) or b"")
 
     trial, stream = judge(
         bench,

@@ -7,6 +7,7 @@ slowest cores, and notes what it cost itself.
 """
 
 import posixpath
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ class Sampler:
     def collect(self, folder: str) -> ConditionSeries | None:
         """What the loop wrote, or None where it wrote nothing or it can't be fetched."""
         path = posixpath.join(folder, FILE)
-        script = f"cat '{path}' 2>/dev/null; true"
+        script = f"cat {shlex.quote(path)} 2>/dev/null; true"
         try:
             text = read_text(self.device.transport, script, Deadline.after(SHORT_SECONDS))
         except DeviceError:

@@ -82,7 +82,7 @@ def data_blocks(source: Source) -> Iterator[memoryview]:
         used = 0
         for _ in range(CHUNKS_AT_ONCE):
             start = used + _HEAD.size
-            filled = source.readinto(block[start : start + CHUNK]) or 0
+            filled = _fill(source, block[start : start + CHUNK])
             if not filled:
                 break
             _HEAD.pack_into(block, used, b"DATA", filled)
@@ -90,6 +90,17 @@ def data_blocks(source: Source) -> Iterator[memoryview]:
         if not used:
             return
         yield block[:used]
+
+
+def _fill(source: Source, room: memoryview) -> int:
+    """Read until there is no room or no more; some file systems give less than is asked for."""
+    filled = 0
+    while filled < len(room):
+        more = source.readinto(room[filled:])
+        if not more:
+            break
+        filled += more
+    return filled
 
 
 class SyncSession:

@@ -7,17 +7,14 @@ a number.
 import dataclasses
 import posixpath
 import shlex
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from bokehbench.errors import EngineError, TransferError
+from bokehbench.errors import EngineError
 from bokehbench.facts import Failure, Trial, TrialSpec
 from bokehbench.phone.bench import not_started
-from bokehbench.phone.device import PUSH_SECONDS, Device
+from bokehbench.phone.device import Device
 from bokehbench.phone.launcher import Bench, kernel_folder, utc_now
 from bokehbench.phone.process import run_program
-from bokehbench.phone.transport import Deadline
 from bokehbench.runners.benchmark_model import (
     Build,
     CantRun,
@@ -40,7 +37,6 @@ OUTPUT_LIMIT = 1 << 30
 PIPE_LIMIT = 1 << 16
 
 HELP_SECONDS = 60.0
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ def run_process(bench: Bench, spec: TrialSpec, folder: str, paths: ToolPaths) ->
         limit_bytes=PIPE_LIMIT,
         log=log_path,
     )
-    log = (_fetch(bench, log_path, LOG_LIMIT) or b"") + ended.stdout + ended.stderr
+    log = (bench.device.fetch(log_path, LOG_LIMIT) or b"") + ended.stdout + ended.stderr
     parsed = parse_log(log, exit_code=ended.exit_code)
     if (version := parsed.last.runtime_version) is not None:
         bench.versions[:] = [version]
@@ -140,13 +136,13 @@ def run_process(bench: Bench, spec: TrialSpec, folder: str, paths: ToolPaths) ->
     )
     output = None
     if trial.status == "ok" and paths.output is not None:
-        output = _fetch(bench, paths.output, OUTPUT_LIMIT)
+        output = bench.device.fetch(paths.output, OUTPUT_LIMIT)
     return Ended(trial, log, output)
 
 
 def _result(bench: Bench, path: str) -> ResultFile | None:
     """The result file, where the build wrote a whole one."""
-    data = _fetch(bench, path, MAX_BYTES)
+    data = bench.device.fetch(path, MAX_BYTES)
     if not data:
         return None
     try:
@@ -169,37 +165,6 @@ def _cache(bench: Bench, spec: TrialSpec) -> tuple[str | None, str, str]:
         script = f'rm -rf "$1" && mkdir -p "$1" && {script}'
     kept = bench.device.check_shell("can't ready a folder for kernels", script, folder)
     return folder, token, "warm" if kept.strip() else "cold"
-
-
-def _fetch(bench: Bench, path: str, limit_bytes: int) -> bytes | None:
-    """A file of the device, its first bytes where it is longer; None where there is none.
-
-    Raises:
-        TransferError: it did not come whole.
-    """
-    device = bench.device
-    script = (
-        '[ -f "$1" ] || exit 1; f=$1; [ "$(wc -c < "$f")" -le "$2" ] || { f=$1.cut; '
-        f'dd if="$1" of="$f" bs={_BLOCK} count="$3" 2>/dev/null; }}; '
-        f'printf "%s\\n" "$f"; wc -c < "$f"; {device.digest.program} < "$f"'
-    )
-    blocks = max(1, limit_bytes // _BLOCK)
-    told = device.shell(script, path, str(limit_bytes), str(blocks), seconds=PUSH_SECONDS)
-    if told.exit_code == 1 and not told.stdout:
-        return None
-    name, *rest = told.stdout.decode("utf-8", "replace").split("\n")
-    words = " ".join(rest).split()
-    if told.exit_code != 0 or len(words) < 2:
-        raise TransferError(f"{device.facts.address}: {posixpath.basename(path)} can't be read")
-    if words[0] == "0":
-        return b""
-    with tempfile.TemporaryDirectory(prefix="bokehbench-") as host:
-        target = Path(host) / "file"
-        device.transport.pull(name, target, deadline=Deadline.after(PUSH_SECONDS))
-        data = target.read_bytes()
-    if device.digest.of(data) != words[1]:
-        raise TransferError(f"{device.facts.address}: {posixpath.basename(path)} arrived altered")
-    return data
 
 
 def _library_path(device: Device, tool: str) -> str:

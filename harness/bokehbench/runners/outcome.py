@@ -1,11 +1,12 @@
 """How a runner's process ended -> Trial: what counts as a result and what as which failure."""
 
+import math
 import signal
 from typing import Final
 
 from bokehbench.facts import BackendReport, Failure, OutputReport, Trial, TrialSpec
 from bokehbench.facts.trial import FailureKind
-from bokehbench.runners.protocol import EventStream
+from bokehbench.runners.protocol import OUTPUT_BYTES, EventStream, output_name
 
 OWN_DEADLINE_EXIT: Final = 124
 _SIGNAL_BASE: Final = 128
@@ -110,12 +111,41 @@ def failure_of(
         )
     if stream.problem is not None:
         return Failure(kind="protocol", message=f"the runner's events: {stream.problem}")
-    if spec.mode == "time" and (stream.samples is None or not stream.samples.invoke_ns):
-        return Failure(kind="protocol", message="the runner's events hold no samples")
-    if spec.mode == "time" and any(ns <= 0 for ns in stream.samples.invoke_ns):  # type: ignore[union-attr]
-        return Failure(
-            kind="protocol", message="the device's clock jumped: a sample is not positive"
-        )
+    problem = _unanswered(spec, stream)
+    return Failure(kind="protocol", message=problem) if problem else None
+
+
+def _unanswered(spec: TrialSpec, stream: EventStream) -> str | None:
+    """Why a whole stream is no answer to what was asked; its digest proves only that it came whole.
+
+    A runner that was damaged or replaced must give no number, no file's name and no place in a
+    dataset that was not asked for.
+    """
+    if stream.hello is None or stream.backend is None:
+        return "the runner's events do not say what ran"
+    if spec.mode == "images":
+        return _unanswered_images(spec, stream)
+    samples = stream.samples
+    if samples is None or not samples.invoke_ns:
+        return "the runner's events hold no samples"
+    if min((*samples.warmup_ns, *samples.invoke_ns)) <= 0:
+        return "the device's clock jumped: a sample is not positive"
+    count = len(samples.invoke_ns)
+    if count > spec.runs or (count < spec.runs and not samples.capped):
+        return f"the runner's events hold {count} samples of {spec.runs} runs"
+    return None
+
+
+def _unanswered_images(spec: TrialSpec, stream: EventStream) -> str | None:
+    if sorted(event.index for event in stream.outputs) != sorted(spec.items):
+        return "the runner's outputs are not those of the images that it was given"
+    for event in stream.outputs:
+        width = OUTPUT_BYTES.get(event.dtype)
+        whole = width is not None and event.size_bytes == width * math.prod(event.shape)
+        if event.path != output_name(event.index) or not whole or min(event.shape, default=1) < 1:
+            return f"the runner's output {event.index} is not the file that was asked for"
+        if min(event.input_ns or 0, event.invoke_ns, event.output_ns or 0) < 0:
+            return f"the device's clock jumped: a time of output {event.index} is negative"
     return None
 
 

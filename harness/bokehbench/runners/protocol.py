@@ -24,6 +24,9 @@ from bokehbench.runners.kernel_cache import NO_CACHE
 PROTOCOL = 2
 MANIFEST_FORMAT = 1
 ENGINE_LOG = "engine.log"
+OUTPUT_BYTES = {"u8": 1, "f32": 4}
+"""The forms of an output, and how many bytes an element has."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -160,6 +163,11 @@ class EventStream:
     memory: Memory | None
     error: ErrorEvent | None
     problem: str | None
+
+
+def output_name(index: int) -> str:
+    """What the output of an item is called."""
+    return f"{index}.out"
 
 
 @dataclass(frozen=True)

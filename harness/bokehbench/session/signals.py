@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 
@@ -23,8 +23,13 @@ def terminate_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def no_interrupts() -> Iterator[None]:
-    """While records are sealed a second Ctrl-C must not tear them."""
-    with _handler(signal.SIGINT, signal.SIG_IGN), _handler(signal.SIGTERM, signal.SIG_IGN):
+    """While records are sealed a second Ctrl-C must not tear them, nor a second hang-up.
+
+    A terminal that closes sends one, and its shell another.
+    """
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            stack.enter_context(_handler(number, signal.SIG_IGN))
         yield
 
 
