@@ -46,10 +46,19 @@ def test_what_has_no_end_is_refused(bokehbench: Command, words: tuple[str, ...],
     assert said in ended.complaint
 
 
-def test_a_protocol_without_an_end(bokehbench: Command, model: Path) -> None:
-    ended = bounded(bokehbench, "run", "--device", "local", "--protocol", "/dev/zero", model)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--protocol", "/dev/zero"), "/dev/zero: is a pipe or a device"),
+        (("--runner", "benchmark_model=/dev/zero"), "benchmark_model=/dev/zero: is no file"),
+    ],
+)
+def test_a_run_with_a_file_without_an_end(
+    bokehbench: Command, model: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = bounded(bokehbench, "run", "--device", "local", *words, model)
     assert ended.code == 2
-    assert "/dev/zero: is a pipe or a device" in ended.complaint
+    assert said in ended.complaint
 
 
 def test_an_import_of_nothing(bokehbench: Command) -> None:

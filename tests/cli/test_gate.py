@@ -146,6 +146,9 @@ def test_gate_names_what_is_missing(bokehbench: Command) -> None:
     assert missing.code == 2
     assert "--update makes it from a run" in missing.complaint
     path = baseline(bokehbench, 1)
+    typo = bokehbench("gate", "--baseline", path, "--store", "typo.db")
+    assert (typo.code, "no store at " in typo.complaint) == (2, True)
+    assert not (bokehbench.home / "typo.db").exists()
     unknown = bokehbench("gate", "--baseline", path, "--run", "x")
     assert "--run x: no records of it" in unknown.complaint
     both = bokehbench("gate", "--baseline", path, "--json", "-", "--markdown", "-")

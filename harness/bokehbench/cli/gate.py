@@ -119,6 +119,7 @@ def command(
     from bokehbench.cli.gated import newest_run, read_run
     from bokehbench.cli.gating import Gate
     from bokehbench.report.gate import junit_xml, markdown
+    from bokehbench.store import open_store
 
     wanted = {"--json": json_target, "--markdown": markdown_target, "--junit": junit}
     screens = [f"{option} -" for option, target in wanted.items() if target == "-"]
@@ -127,6 +128,8 @@ def command(
     if confirm_run is not None and no_rerun:
         raise UsageError("--confirm and --no-rerun: a second look, or none; leave out one")
     baseline = _read(baseline_file, update)
+    # Refused where there is none: opening it for writing would make it.
+    open_store(store, readonly=True).close()
     with ExitStack() as stack:
         opened = stack.enter_context(open_for_writing(store))
         sinks: list[tuple[Sink, Callable[[Sequence[GateResult]], str]]] = []

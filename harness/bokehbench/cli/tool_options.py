@@ -88,6 +88,8 @@ def tool_for(connection: "Connection", path: Path | None, *, may_install: bool) 
     from bokehbench.engines import Tool, ensure_tool, file_sha256, find_tool
 
     if path is not None:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"--runner {TOOL}={path}: is no file; give the program's own")
         try:
             sha256 = file_sha256(path)
         except OSError as error:
