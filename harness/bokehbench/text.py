@@ -11,6 +11,11 @@ def spelled(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 thread`, `2 threads`; `many` where it is not `one` with an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def clean(text: str) -> str:
     """Text without control, format or surrogate characters, which become U+FFFD.
 

@@ -118,6 +118,9 @@ def test_replay_says_what_todays_rules_change(bokehbench: Command) -> None:
     assert changed["rules"]["stored"] == "0"
     assert set(changed["changes"]) == {"latency.median_ms"}
     assert changed["changes"]["latency.median_ms"]["stored"] == 5.0
+    typo = bokehbench("replay", "net-0", "--update", "--store", "typo.db")
+    assert (typo.code, "no store at " in typo.complaint) == (2, True)
+    assert not (bokehbench.home / "typo.db").exists()
     assert bokehbench("replay", "net-0", "--update").code == 0
     assert bokehbench("replay", "net-0", "--json", "-").json()["changes"] == {}
 

@@ -142,7 +142,7 @@ def test_the_layout_is_that_of_the_folders_asked_for(tmp_path: Path) -> None:
 
 
 def test_no_pairs_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no pairs \(original has 1 images, bokeh has 2"):
+    with pytest.raises(DatasetError, match=r"no pairs \(original has 1 image, bokeh has 2"):
         open_dataset(_make(tmp_path, ["1.jpg"], ["2.jpg", "3.jpg"]))
 
 

@@ -143,7 +143,7 @@ def summary_table(rules: "FidelityRules", compared: "Sequence[Compared]") -> Tab
         Column("median", "Median"),
         Column("worst", "Worst, the worst first", numeric=False),
     )
-    caption = (f"{len(scored)} images, mean of per-image values; interval: {INTERVAL_METHOD}",)
+    caption = (f"{counted(len(scored), 'image')}, mean of per-image values; interval: {INTERVAL_METHOD}",)
     return Table("All images", columns, tuple(rows), (), caption)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bokehbench.cli.output import Sink, to_json
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.session import Prepared
@@ -32,15 +32,16 @@ def show_plans(devices: "Sequence[Prepared]", sink: Sink | None) -> None:
         protocol = settings.protocol
         click.echo(
             f"{clean(prepared.device.facts.address)}: {_engines(prepared)}, "
-            f"{settings.threads} threads, protocol {protocol.name}: "
-            f"{protocol.processes} processes of {protocol.warmups} warm-ups and "
-            f"{protocol.runs} runs"
+            f"{counted(settings.threads, 'thread')}, protocol {protocol.name}: "
+            f"{counted(protocol.processes, 'process', 'processes')} of "
+            f"{counted(protocol.warmups, 'warm-up')} and {counted(protocol.runs, 'run')}"
         )
         for record in records:
             when = "if the one before fails" if record["only_if_failed"] else "always"
             click.echo(
                 f"  {clean(record['model'])} on {_backend(record)} at "
-                f"{'x'.join(map(str, record['timing_shape']))}, {record['images']} images, "
+                f"{'x'.join(map(str, record['timing_shape']))}, "
+                f"{counted(record['images'], 'image')}, "
                 f"{when} ({clean(record['reason'])})"
             )
         for line in prepared.plan.skipped:

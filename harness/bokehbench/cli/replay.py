@@ -32,6 +32,8 @@ def command(record: str, store: str | None, update: bool, json_target: str | Non
     from bokehbench.session.replay import reparse
     from bokehbench.store import open_store
 
+    # Refused where there is none: opening it for writing would make it.
+    open_store(store, readonly=True).close()
     with (
         json_sink(json_target) as sink,
         open_store(store, readonly=not update, derive=derive) as opened,

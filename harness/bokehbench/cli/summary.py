@@ -39,11 +39,11 @@ def _latency(evidence: "Evidence", latency: "Latency") -> list[str]:
         if latency.p90_ms is not None:
             parts.append(f"p90 {_ms(latency.p90_ms)}")
         parts += [f"first {_ms(latency.first_ms)}", f"load {_ms(latency.load_ms)}"]
-        parts.append(_count(latency.processes, "process", "processes"))
+        parts.append(counted(latency.processes, "process", "processes"))
         if latency.aggregated_runs:
             parts.append(f"{latency.samples + latency.aggregated_runs} runs")
         else:
-            parts.append(_count(latency.samples, "sample", "samples"))
+            parts.append(counted(latency.samples, "sample", "samples"))
         if peak := max((t.peak_memory_bytes or 0 for t in evidence.trials), default=0):
             parts.append(f"peak {peak / 2**20:.0f} MiB")
         lines.append(", ".join(parts))

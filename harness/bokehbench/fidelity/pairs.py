@@ -104,7 +104,7 @@ def open_dataset(
     listings = {role: list_files(root / role) for role in roles}
     stems = set.intersection(*(set(listing) for listing in listings.values()))
     if not stems:
-        counts = ", ".join(f"{role} has {len(listings[role])} images" for role in roles)
+        counts = ", ".join(f"{role} has {counted(len(listings[role]), 'image')}" for role in roles)
         raise DatasetError(f"{shown(root)}: no pairs ({counts}): {_layout(roles)}")
     digest = hashlib.sha256()
     pairs = []

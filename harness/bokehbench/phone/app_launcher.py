@@ -186,7 +186,11 @@ class _Process:
             with bench.stop.watching(self._app.end):
                 watch = self._link.run(argv, spec.mode, deadline, bench.stop.check)
         except DeadlineExceeded as error:
-            return _Ended(_watch(error, spec), DEADLINE_EXIT, timed_out=True)
+            watch = _watch(error, spec)
+            if watch.started is None:
+                failure = Failure(kind="timeout", message=f"the app did not begin the run: {error}")
+                return _Ended(watch, -1, failure=failure)
+            return _Ended(watch, DEADLINE_EXIT, timed_out=True)
         except AppSilent as error:
             if not self._is_there():
                 return self._lost(error)
@@ -255,21 +259,22 @@ class _Process:
             if not ended.watch.is_over:
                 self._link.close()
                 self._link = self._app.start(self._bench.stop)
-            return self._pulled(names)
         except DeviceError:
             return b""
+        return self._pulled(names)
 
     def _pulled(self, names: Sequence[str]) -> bytes:
+        """What came of these files; one that does not come takes none of the others away."""
         data = b""
         with tempfile.TemporaryDirectory(prefix="bokehbench-") as folder:
             for name in names:
                 target = Path(folder) / "log"
                 try:
                     self._link.pull(name, target, LOG_SECONDS)
-                except TransferError as error:
-                    if isinstance(error.__cause__, AppRefused):
-                        continue
-                    raise
+                except TransferError:
+                    continue
+                except DeviceError:
+                    break
                 with open(target, "rb") as stream:
                     data += stream.read(LOG_LIMIT)
         return data

@@ -105,18 +105,19 @@ def _fidelity(record: Record) -> str:
     if scored_images(record) is None or facts.dataset is None:
         return f"{facts.fidelity_protocol}, no images scored"
     dataset = facts.dataset
-    return f"{facts.fidelity_protocol} on {dataset.name} ({dataset.pairs} pairs, {dataset.fit})"
+    return f"{facts.fidelity_protocol} on {dataset.name} ({counted(dataset.pairs, 'pair')}, {dataset.fit})"
 
 
 def _timing(record: Record) -> str:
     facts = record.evidence
     protocol = facts.protocol
-    threads = f"{facts.threads} thread" + ("s" if facts.threads > 1 else "")
+    threads = counted(facts.threads, "thread")
+    processes = counted(protocol.processes, "process", "processes")
     cores = f" on cores {facts.core_mask:x}" if facts.core_mask else ""
     place = ", in an app" if facts.launch == "app" else ""
     return (
         f"{shape_text(timing_shape(record))}, {threads}{cores}{place}, protocol {protocol.name} "
-        f"({protocol.processes} processes of {protocol.warmups} + {protocol.runs} runs)"
+        f"({processes} of {protocol.warmups} + {protocol.runs} runs)"
     )
 
 

@@ -45,7 +45,8 @@ def draw_history(rows: Sequence[HistoryRow], path: Path, title: str) -> None:
         axes.xaxis_date()
         axes.set_ylabel("median latency in ms")
         axes.set_ylim(bottom=0)
-        axes.set_title(clean(title))
+        # Room for the numbers of changes, which stand on the axes.
+        axes.set_title(clean(title), pad=16)
         axes.grid(axis="y", alpha=0.3)
         axes.legend(loc="best", fontsize="small")
         figure.autofmt_xdate()
