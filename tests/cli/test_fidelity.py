@@ -230,6 +230,7 @@ def test_the_self_test(bokehbench: Command, tmp_path: Path) -> None:
         (("a.png", "a.png", "--json", "none/x.json"), "--json none/x.json: can't be written"),
         (("a.png", "a.png", "--montage", "none/x.png"), "--montage none/x.png: can't be written"),
         (("a.png", "a.png", "--montage", "-"), "--montage -: give a file"),
+        (("a.png", "a.png", "--montage", "b.jpg"), "--montage b.jpg: give a name that ends in"),
         (("a.png", "a.png", "--json", "-", "--csv", "-"), "only one of them"),
         (("a.png", "a.png", "--lpips-images", "."), "--lpips-images: is for --self-test"),
         (("a.png", "a.png", "--self-test"), "--self-test: has its own images"),

@@ -343,6 +343,8 @@ def test_dry_run_touches_nothing(bokehbench: Command, model: Path, pairs: Path) 
     ended = bokehbench("run", "--device", "local", model, "--dataset", pairs, "--dry-run")
     assert ended.code == 0, ended.err
     assert "xnnpack" in ended.out
+    one = bokehbench("run", "--device", "local", model, "--quick", "--threads", 1, "--dry-run")
+    assert "1 thread, protocol quick: 1 process of " in one.out
     assert not bokehbench.store.exists()
     assert not list((bokehbench.home / "cache").rglob("*.tflite"))
 

@@ -79,6 +79,8 @@ def command(
 
     if montage == "-":
         raise UsageError("--montage -: give a file; a picture does not go to standard output")
+    if montage is not None and not montage.lower().endswith(".png"):
+        raise UsageError(f"--montage {montage}: give a name that ends in .png")
     rules = find_protocol(protocol or DEFAULT_PROTOCOL)
     pairing = pair_paths(prediction, reference)
     if pairing.unpaired:

@@ -10,7 +10,7 @@ import msgspec
 from bokehbench.fidelity.protocols import summary
 from bokehbench.fidelity.summary import INTERVAL_METHOD, LEVEL, METRICS, summarise
 from bokehbench.report.cells import Cell, Column, Footnotes, Table, decimal_cell
-from bokehbench.text import clean, spelled
+from bokehbench.text import clean, counted, spelled
 
 if TYPE_CHECKING:
     from bokehbench.facts import FidelityRules
@@ -143,7 +143,9 @@ def summary_table(rules: "FidelityRules", compared: "Sequence[Compared]") -> Tab
         Column("median", "Median"),
         Column("worst", "Worst, the worst first", numeric=False),
     )
-    caption = (f"{counted(len(scored), 'image')}, mean of per-image values; interval: {INTERVAL_METHOD}",)
+    caption = (
+        f"{counted(len(scored), 'image')}, mean of per-image values; interval: {INTERVAL_METHOD}",
+    )
     return Table("All images", columns, tuple(rows), (), caption)
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.facts import ConditionSeries, Evidence, Latency, Record
@@ -41,9 +41,9 @@ def _latency(evidence: "Evidence", latency: "Latency") -> list[str]:
         parts += [f"first {_ms(latency.first_ms)}", f"load {_ms(latency.load_ms)}"]
         parts.append(counted(latency.processes, "process", "processes"))
         if latency.aggregated_runs:
-            parts.append(f"{latency.samples + latency.aggregated_runs} runs")
+            parts.append(counted(latency.samples + latency.aggregated_runs, "run"))
         else:
-            parts.append(counted(latency.samples, "sample", "samples"))
+            parts.append(counted(latency.samples, "sample"))
         if peak := max((t.peak_memory_bytes or 0 for t in evidence.trials), default=0):
             parts.append(f"peak {peak / 2**20:.0f} MiB")
         lines.append(", ".join(parts))
@@ -113,7 +113,3 @@ def _changes(
 
 def _ms(value: float | None) -> str:
     return NO_VALUE if value is None else f"{value:.2f} ms"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

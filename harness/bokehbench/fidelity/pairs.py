@@ -15,6 +15,7 @@ from pathlib import Path
 from bokehbench.errors import DatasetError
 from bokehbench.facts import DatasetFacts
 from bokehbench.fidelity.images import header_size, shown
+from bokehbench.text import counted
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

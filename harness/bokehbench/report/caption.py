@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bokehbench.facts import DeviceFacts, Fidelity, Record
 from bokehbench.facts.trial import Backend
+from bokehbench.text import counted
 
 
 def caption_lines(records: Sequence[Record], score_backend: Backend) -> list[str]:
@@ -105,7 +106,8 @@ def _fidelity(record: Record) -> str:
     if scored_images(record) is None or facts.dataset is None:
         return f"{facts.fidelity_protocol}, no images scored"
     dataset = facts.dataset
-    return f"{facts.fidelity_protocol} on {dataset.name} ({counted(dataset.pairs, 'pair')}, {dataset.fit})"
+    pairs = counted(dataset.pairs, "pair")
+    return f"{facts.fidelity_protocol} on {dataset.name} ({pairs}, {dataset.fit})"
 
 
 def _timing(record: Record) -> str:

@@ -14,6 +14,7 @@ from bokehbench.analysis.verdict.reports import (
 from bokehbench.analysis.verdict.rules import MEMORY_BYTES_PER_SECOND, REFERENCE_PSNR
 from bokehbench.facts import Evidence, Fidelity, Latency, Trial
 from bokehbench.facts.trial import CPU_BACKENDS
+from bokehbench.text import counted
 
 LOAD_SECONDS = 2.0
 """Twice a second a load is sampled: a shorter process may have run between two samples."""
@@ -36,7 +37,9 @@ def no_gpu_proof(evidence: Evidence, _latency: Latency, _fidelity: Fidelity | No
     if not unproven:
         return ""
     where = "the GPU" if evidence.backend == "gpu" else evidence.backend
-    text = f"{len(unproven)} processes did not report any operator on {where}"
+    text = (
+        f"{counted(len(unproven), 'process', 'processes')} did not report any operator on {where}"
+    )
     load = _gpu_load(unproven) if evidence.backend == "gpu" else ""
     return f"{text}; {load}" if load else text
 

@@ -9,6 +9,7 @@ from bokehbench.analysis.verdict.rules import (
     UNSTABLE_SHARE,
 )
 from bokehbench.facts import Evidence, Fidelity, Latency, Trial
+from bokehbench.text import counted
 
 CUT_SHARE = 0.001
 """What unprinted digits may leave open without a word; six digits leave 0.0005 % at most."""
@@ -21,8 +22,8 @@ def too_few_samples(_evidence: Evidence, latency: Latency, _fidelity: Fidelity |
     runs = latency.samples + latency.aggregated_runs
     if latency.processes >= MIN_PROCESSES and runs >= MIN_SAMPLES:
         return ""
-    what = "runs" if latency.aggregated_runs else "samples"
-    return f"{runs} {what} of {latency.processes} processes"
+    what = "run" if latency.aggregated_runs else "sample"
+    return f"{counted(runs, what)} of {counted(latency.processes, 'process', 'processes')}"
 
 
 def aggregates_only(evidence: Evidence, latency: Latency, _fidelity: Fidelity | None) -> str:
@@ -31,7 +32,7 @@ def aggregates_only(evidence: Evidence, latency: Latency, _fidelity: Fidelity | 
     averaged = latency.averaged_processes
     statistic = "medians" if not averaged else "averages" if averaged == latency.processes else None
     told = statistic or f"averages ({averaged} of {latency.processes} processes) and medians"
-    text = f"raw samples are not available: {told} of {latency.aggregated_runs} runs"
+    text = f"raw samples are not available: {told} of {counted(latency.aggregated_runs, 'run')}"
     cut = max(map(_cut_share, timed_ok(evidence.trials)))
     return f"{text}, printed so that {cut:.1%} is left open" if cut > CUT_SHARE else text
 
