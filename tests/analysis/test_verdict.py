@@ -155,6 +155,11 @@ def test_too_few_samples(processes: int, runs: int, few: bool) -> None:
         assert found["too_few_samples"].effect == "provisional"
 
 
+def test_one_of_a_kind_is_called_one() -> None:
+    found = _judge(make_evidence(trials=(make_trial(index=0, runs=1),)))
+    assert found["too_few_samples"].message == "1 sample of 1 process"
+
+
 def _image(**changes: Any) -> ImageScore:
     return replace(make_images()[1], **changes)
 
@@ -169,7 +174,7 @@ def _image(**changes: Any) -> ImageScore:
                 "images": (make_images()[0], _image(status="failed", psnr=None, ssim=None)),
                 "dataset": make_dataset(),
             },
-            "1 images failed",
+            "1 image failed",
         ),
         (
             {"images": make_images(), "dataset": make_dataset(3)},

@@ -99,7 +99,7 @@ def incomplete(evidence: Evidence, latency: Latency, fidelity: Fidelity | None) 
         parts.append(f"{failed} of {len(evidence.trials)} timed trials failed")
     lost = fidelity.failed if fidelity else sum(i.status == "failed" for i in evidence.images)
     if lost:
-        parts.append(f"{lost} images failed")
+        parts.append(f"{counted(lost, 'image')} failed")
     if evidence.dataset is not None:
         scored = fidelity.images if fidelity else 0
         missing = evidence.dataset.pairs - scored - lost
