@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bokehbench.engines import find_engine
-from bokehbench.facts import TrialSpec
+from bokehbench.facts import Evidence, TrialSpec
 from bokehbench.fidelity import get_protocol
 from bokehbench.fidelity.pairs import open_dataset
 from bokehbench.model.iospec import resolve_io
@@ -29,6 +29,7 @@ from bokehbench.session.hostrun import HostSide, choose_images
 from bokehbench.session.images import ImageBench, output_folder
 from bokehbench.session.request import HostMachine, ModelInput
 from tests.cli.conftest import make_pairs
+from tests.store.samples import SCORE, make_evidence
 from tests.support import models
 
 SHAPE = (1, 48, 64, 3)
@@ -115,7 +116,7 @@ class World:
             image_format=image_format,
         )
 
-    def side(self) -> HostSide:
+    def side(self, **earlier: Evidence) -> HostSide:
         prepared: Any = SimpleNamespace(
             host=self.machine,
             device=SimpleNamespace(is_this_machine=self.local),
@@ -124,7 +125,7 @@ class World:
                 images=SimpleNamespace(host_images=self.images), models=(self.model,)
             ),
         )
-        return HostSide(prepared, Stop(), self.warnings.append)
+        return HostSide(prepared, Stop(), self.warnings.append, earlier)
 
 
 @pytest.fixture
@@ -152,6 +153,18 @@ def test_the_chosen_images_are_run_on_the_cpu(world: World) -> None:
     rest = {index: data for index, data in _inputs().items() if index > 2}
     assert side.run(world.template(), world.spec, world.record, rest, found) is None
     assert found == {}
+
+
+def test_a_resumed_run_counts_what_was_compared_before(world: World) -> None:
+    """Image 0 is run again, and counts once; image 7 was never compared."""
+    images = tuple(
+        replace(SCORE, index=index, reference_max_difference=difference)
+        for index, difference in ((0, 0.0), (9, 1.0), (7, None))
+    )
+    side = world.side(r1=replace(make_evidence(), images=images))
+    facts = side.run(world.template(), world.spec, world.record, _inputs(), {})
+    assert facts is not None
+    assert facts.images == 4
 
 
 def test_real_values_are_run_as_real_values(world: World) -> None:

@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec.structs import replace
+
 from bokehbench.facts import Evidence, Trial
 from bokehbench.schedule import next_trial
 from bokehbench.session.ledger import Ledger
@@ -57,6 +59,22 @@ def test_what_was_sealed_stays_as_it_is() -> None:
     ledger, notes = ledger_of(plan, sealed, left("b", reference_before=references(2)))
     assert list(ledger.evidence) == ["b"]
     assert notes.entries == []
+
+
+def test_what_the_host_ran_and_the_runner_said_is_journalled() -> None:
+    plan = plan_of()
+    ledger, notes = ledger_of(plan, left("a", host_run=None))
+    evidence = ledger.evidence["a"]
+    ledger.evidence["a"] = replace(evidence, runner=replace(evidence.runner, build=None))
+    hello: Any = SimpleNamespace(build="b7", engine_abi="c-2")
+    bench: Any = SimpleNamespace(versions=[], greeting=[hello])
+    host_run: Any = SimpleNamespace(images=3)
+    ledger.name_build(plan.records[0], bench)
+    ledger.name_build(plan.records[0], bench)
+    ledger.note_host_run(plan.records[0], host_run)
+    told = replace(evidence.runner, build="b7", engine_abi="c-2")
+    assert notes.entries == [("a", told), ("a", host_run)]
+    assert (ledger.evidence["a"].runner, ledger.evidence["a"].host_run) == (told, host_run)
 
 
 def test_a_long_run_and_the_reference_after_it_are_not_made_again() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import Derived, Evidence, canonical_json
+from bokehbench.facts import Derived, Evidence, HostRun, canonical_json
 from bokehbench.store import (
     Owner,
     RecordFilter,
@@ -70,6 +70,32 @@ def test_round_trip(store: Store) -> None:
         store.seal("r-one", whole, make_derived(), finished=True)
     with pytest.raises(StoreError, match="is sealed"):
         store.read_open("r-one")
+
+
+def test_the_last_word_of_host_and_runner_counts_in_an_open_record(store: Store) -> None:
+    start = make_evidence()
+    store.begin_record(start)
+    runs = [
+        HostRun(
+            engine="litert",
+            engine_version="2.1",
+            library_sha256="0" * 64,
+            runner_sha256="1" * 64,
+            platform="linux",
+            abi="x86_64",
+            backend="cpu",
+            threads=2,
+            images=images,
+        )
+        for images in range(3)
+    ]
+    told = msgspec.structs.replace(start.runner, build="b7", engine_abi="c-2")
+    store.append("r-one", runs[0], told, runs[1])
+    so_far = msgspec.structs.replace(start, host_run=runs[1], runner=told)
+    assert store.read_open("r-one") == so_far
+    never_appended = msgspec.structs.replace(so_far, host_run=runs[2])
+    store.seal("r-one", never_appended, make_derived(), finished=False)
+    assert store.read_open("r-one") == never_appended
 
 
 def test_sealed_text_is_what_was_hashed(store: Store, url: str) -> None:

@@ -4,7 +4,6 @@ A GPU that computes wrongly is so told from a model that is bad. The model runs 
 under limits, by the same runner and the same rules of conversion as on the device.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 
 from bokehbench.engines import file_sha256
 from bokehbench.errors import BokehbenchError
-from bokehbench.facts import GpuOptions, HostRun, TrialSpec
+from bokehbench.facts import Evidence, GpuOptions, HostRun, TrialSpec
 from bokehbench.facts.trial import Backend
 from bokehbench.phone.device import Device
 from bokehbench.phone.launcher import Bench, Stop, run_images
@@ -58,13 +57,29 @@ class _Model:
 class HostSide:
     """Runs models of a prepared run on the host; one that failed is not tried again."""
 
-    def __init__(self, prepared: Prepared, stop: Stop, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        stop: Stop,
+        warn: Callable[[str], None],
+        earlier: Mapping[str, Evidence],
+    ) -> None:
+        """Args:
+        earlier: evidence of open records, by id; what a resumed run had compared counts on.
+        """
         self._prepared = prepared
         self._stop = stop
         self._warn = warn
         self._device: Device | None = None
         self._models: dict[int, _Model] = {}
-        self._images: Counter[str] = Counter()
+        self._images: dict[str, set[int]] = {
+            record_id: {
+                image.index
+                for image in evidence.images
+                if image.reference_max_difference is not None
+            }
+            for record_id, evidence in earlier.items()
+        }
 
     def run(
         self,
@@ -93,15 +108,16 @@ class HostSide:
         items = [index for index in loaded if index in chosen]
         if not items:
             return None
+        seen = self._images.setdefault(record.record_id, set())
         try:
             model = self._model(machine, template, record.model_index)
         except BokehbenchError as error:
             self._warn(f"no output of this host to compare with: {error}")
-            return _facts(machine, _BACKENDS[0], 0, str(error))
+            return _facts(machine, _BACKENDS[0], len(seen), str(error))
         if model.failure is None:
             self._try(machine, model, spec, items, loaded, into)
-        self._images[record.record_id] += len(into)
-        return _facts(machine, model.backend, self._images[record.record_id], model.failure)
+        seen.update(into)
+        return _facts(machine, model.backend, len(seen), model.failure)
 
     def _is_wanted(self, record: PlannedRecord) -> bool:
         # This machine's CPU beside itself would say nothing.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import Conditions, Derived, Evidence, ImageScore, Record, Trial
-from bokehbench.store import Store, this_process
+from bokehbench.facts import Derived, Evidence, Record
+from bokehbench.store import JournalEntry, Store, this_process
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Journal:
         """Enter a record without trials."""
         self._try(lambda: self.store.begin_record(evidence))
 
-    def append(self, record_id: str, entry: Trial | ImageScore | Conditions) -> None:
+    def append(self, record_id: str, entry: JournalEntry) -> None:
         """Save one step of a record; durable when it returns, unless the store is broken."""
         self._try(lambda: self.store.append(record_id, entry))
 

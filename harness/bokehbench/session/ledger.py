@@ -120,15 +120,18 @@ class Ledger:
         runner = self.evidence[record.record_id].runner
         if bench.versions and runner.build is None:
             told = msgspec.structs.replace(runner, build=bench.versions[-1])
-            self._replace(record.record_id, runner=told)
         elif bench.greeting and runner.build is None:
             hello = bench.greeting[-1]
             told = msgspec.structs.replace(runner, build=hello.build, engine_abi=hello.engine_abi)
-            self._replace(record.record_id, runner=told)
+        else:
+            return
+        self._replace(record.record_id, runner=told)
+        self.journal.append(record.record_id, told)
 
     def note_host_run(self, record: PlannedRecord, host_run: HostRun) -> None:
         """What the host ran beside the device."""
         self._replace(record.record_id, host_run=host_run)
+        self.journal.append(record.record_id, host_run)
 
     def sealed_form(self, record_id: str, *, finished: bool) -> Evidence:
         """The evidence as it is stored: images in the dataset's order."""

@@ -125,7 +125,7 @@ class _Run:
         self.ledger = Ledger(prepared, journal, earlier)
         self.benches: Benches = {}
         self.images: dict[int, ImageBench] = {}
-        self.host_side = HostSide(prepared, stop, observer.warn)
+        self.host_side = HostSide(prepared, stop, observer.warn, self.ledger.evidence)
         self.before: Conditions | None = None
         self.after: Conditions | None = None
         self.changes = Changes()

@@ -6,11 +6,23 @@ from typing import Any
 import msgspec
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import Conditions, Derived, Evidence, ImageScore, Trial, canonical_json
+from bokehbench.facts import (
+    Conditions,
+    Derived,
+    Evidence,
+    HostRun,
+    ImageScore,
+    RunnerFacts,
+    Trial,
+    canonical_json,
+)
 from bokehbench.store.dialects import Database
 
-JournalEntry = Trial | ImageScore | Conditions
-"""What is appended to an open Record. A Trial's `purpose` and `mode` say where it belongs."""
+JournalEntry = Trial | ImageScore | Conditions | HostRun | RunnerFacts
+"""What is appended to an open Record. A Trial's `purpose` and `mode` say where it belongs.
+
+HostRun and RunnerFacts are of the whole Record: the last one counts.
+"""
 
 _KINDS: dict[str, tuple[type[JournalEntry], str]] = {
     "conditions": (Conditions, "conditions"),
@@ -21,7 +33,13 @@ _KINDS: dict[str, tuple[type[JournalEntry], str]] = {
     "sustained": (Trial, "sustained"),
     "score": (ImageScore, "images"),
 }
-"""Kind of a journal's row -> its type, and the field of Evidence that it goes to."""
+"""Kind of a journal's row -> its type, and the field of Evidence that it is added to."""
+
+_SINGLE_KINDS: dict[str, type[HostRun] | type[RunnerFacts]] = {
+    "host_run": HostRun,
+    "runner": RunnerFacts,
+}
+"""Kind of a journal's row, which is also the field of Evidence that it replaces -> its type."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -120,22 +138,24 @@ def append(db: Database, record_id: str, entries: tuple[JournalEntry, ...]) -> b
     query = "SELECT entries FROM bokehbench_records WHERE record_id = ?"
     first = db.rows(query, (record_id,))[0][0] - len(entries)
     for sequence, entry in enumerate(entries, first):
-        kind: str
-        if isinstance(entry, Trial):
-            kind = entry.mode if entry.purpose == "model" else entry.purpose
-        else:
-            kind = "score" if isinstance(entry, ImageScore) else "conditions"
         insert(
             db,
             "bokehbench_journal",
             {
                 "record_id": record_id,
                 "sequence": sequence,
-                "kind": kind,
+                "kind": _kind(entry),
                 "entry": to_text(entry, db.name),
             },
         )
     return True
+
+
+def _kind(entry: JournalEntry) -> str:
+    if isinstance(entry, Trial):
+        return entry.mode if entry.purpose == "model" else entry.purpose
+    kinds = {kind: entry_type for kind, (entry_type, _) in _KINDS.items()} | _SINGLE_KINDS
+    return next(kind for kind, entry_type in kinds.items() if isinstance(entry, entry_type))
 
 
 def load(db: Database, record_id: str) -> Stored | None:
@@ -179,15 +199,19 @@ def _altered(db: Database, record_id: str) -> StoreError:
 
 def _with_journal(db: Database, record_id: str, evidence: Evidence) -> Evidence:
     fields: dict[str, list[Any]] = {}
+    single: dict[str, Any] = {}
     for kind, entry in db.rows(
         "SELECT kind, entry FROM bokehbench_journal WHERE record_id = ? ORDER BY sequence",
         (record_id,),
     ):
+        if kind in _SINGLE_KINDS:
+            single[kind] = msgspec.json.decode(entry, type=_SINGLE_KINDS[kind])
+            continue
         entry_type, field = _KINDS[kind]
         value = msgspec.json.decode(entry, type=entry_type)
         fields.setdefault(field, []).append(value)
     joined = {field: (*getattr(evidence, field), *more) for field, more in fields.items()}
-    return msgspec.structs.replace(evidence, **joined)
+    return msgspec.structs.replace(evidence, **joined, **single)
 
 
 def missing_entries(stored: Evidence, given: Evidence) -> tuple[JournalEntry, ...]:
@@ -196,6 +220,10 @@ def missing_entries(stored: Evidence, given: Evidence) -> tuple[JournalEntry, ..
     for field in dict.fromkeys(field for _, field in _KINDS.values()):
         known = getattr(stored, field)
         missing += [entry for entry in getattr(given, field) if entry not in known]
+    for field in _SINGLE_KINDS:
+        value = getattr(given, field)
+        if value is not None and value != getattr(stored, field):
+            missing.append(value)
     return tuple(missing)
 
 
