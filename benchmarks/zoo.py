@@ -1,6 +1,6 @@
 """All models of the zoo at full size: file, memory of the export and of a run, what a GPU takes.
 
-    pip install 'bokehbench[zoo]'
+    pip install '.[zoo]'
     python benchmarks/zoo.py [NAME...] [--side 1024...] [--form original|friendly] [--keep DIR]
 
 Each model is exported with random weights in a process of its own, run once in another, read, and

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real("postgresql")
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert "pip install 'bokehbench[postgresql]'" in refusal("postgresql://u:secret@h/d")
+    assert "pip install '.[postgresql]'" in refusal("postgresql://u:secret@h/d")
 
 
 def test_postgres_refuses_logins(server: Server) -> None:

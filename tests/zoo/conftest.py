@@ -18,4 +18,4 @@ def tensorflow(_quiet: None) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         if os.environ.get("CI"):
             pytest.fail("TensorFlow is missing: scripts/setup --dev")
-        pytest.skip("TensorFlow is missing: pip install 'bokehbench[zoo]'")
+        pytest.skip("TensorFlow is missing: pip install '.[zoo]'")

@@ -88,4 +88,4 @@ def test_without_tensorflow_the_extra_is_named(bokehbench: Command, tmp_path: Pa
     for words in (["export", "antins_cv"], ["table", "antins_cv"]):
         ended = bokehbench("zoo", *words, "--size", "64x64")
         assert ended.code == 4
-        assert "keras is not installed: pip install 'bokehbench[zoo]'" in ended.complaint
+        assert "keras is not installed: pip install '.[zoo]'" in ended.complaint

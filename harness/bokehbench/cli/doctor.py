@@ -275,5 +275,5 @@ def _psycopg() -> str:
         return metadata.version("psycopg")
     except metadata.PackageNotFoundError as error:
         raise EngineError(
-            "not installed; `pip install 'bokehbench[postgresql]'` for --store postgresql://"
+            "not installed; `pip install '.[postgresql]'` in the checkout for --store postgresql://"
         ) from error

@@ -25,7 +25,7 @@ EXPORT_FORMAT = "bokehbench-zoo-export/1"
 def command() -> None:
     """The models of the Mobile AI 2022 bokeh challenge, as far as they are public.
 
-    Building them needs TensorFlow: pip install 'bokehbench[zoo]'.
+    Building them needs TensorFlow: pip install '.[zoo]' in the checkout.
     """
 
 

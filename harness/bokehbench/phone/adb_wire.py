@@ -146,7 +146,8 @@ class UsbWire:
         except Exception as error:
             # ImportError without the package; OSError or libusb's own error without libusb.
             raise DeviceError(
-                "usb: needs libusb (the package libusb-1.0-0) and `pip install bokehbench[usb]`"
+                "usb: needs libusb (the package libusb-1.0-0) and "
+                "`pip install '.[usb]'` in the checkout"
             ) from error
         try:
             self._library: Any = UsbTransport.find_adb(serial=serial)

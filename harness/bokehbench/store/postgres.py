@@ -27,7 +27,8 @@ class PostgresDatabase(Database):
             import psycopg
         except ImportError as error:
             raise StoreError(
-                f"{self.name}: PostgreSQL's driver is missing: pip install 'bokehbench[postgresql]'"
+                f"{self.name}: PostgreSQL's driver is missing: "
+                "pip install '.[postgresql]' in the checkout"
             ) from error
         self.errors = (psycopg.Error,)
         self._location = location

@@ -36,7 +36,7 @@ __all__ = ["MODELS", "Entry", "build", "check_size", "find", "module_of"]
 MAX_SIDE: Final = 8192
 """Pixels of the longest side that a model is built for."""
 
-INSTALL: Final = "pip install 'bokehbench[zoo]'"
+INSTALL: Final = "pip install '.[zoo]' in bokehbench's checkout"
 
 
 @dataclass(frozen=True)
