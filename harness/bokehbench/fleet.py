@@ -18,13 +18,17 @@ STOP_AGAIN_SECONDS = 0.5
 
 @dataclass
 class FleetOutcome:
-    """What a run left on all of its devices. `errors` are of devices that ended early."""
+    """What a run left on all of its devices. `errors` are of devices that ended early.
+
+    `fault` is what ended the run itself, to be raised by whoever has kept the records first.
+    """
 
     run_id: str
     journal: Journal
     records: list[Record] = field(default_factory=list)
     errors: dict[str, BokehbenchError] = field(default_factory=dict)
     interrupted: bool = False
+    fault: BaseException | None = None
 
     def add(self, address: str, outcome: RunOutcome) -> None:
         """Join one device's outcome."""
@@ -46,7 +50,6 @@ def run_devices(
 
     Raises:
         StoreError: the store can't be written; nothing has been measured yet.
-        BokehbenchError: the only device failed before anything was measured.
     """
     journal = Journal(store, run_id, warn)
     journal.begin({"devices": [request_json(prepared) for prepared in devices]})
@@ -58,9 +61,12 @@ def run_devices(
             outcome.add(prepared.device.facts.address, done)
         else:
             _side_by_side(devices, journal, observers, earlier or {}, outcome)
-    finally:
-        whole = bool(outcome.records) and not outcome.errors and not outcome.interrupted
-        journal.finish(interrupted=not whole)
+    except BaseException as error:
+        # Not raised from here: records that the store did not take are in the outcome's journal.
+        outcome.fault = error
+    broken_off = outcome.interrupted or outcome.fault is not None
+    whole = bool(outcome.records) and not outcome.errors and not broken_off
+    journal.finish(interrupted=not whole)
     return outcome
 
 
@@ -106,4 +112,4 @@ def _side_by_side(
         elif isinstance(result, BokehbenchError):
             outcome.errors[address] = result
         elif result is not None:
-            raise result
+            outcome.fault = outcome.fault or result

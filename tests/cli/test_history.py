@@ -1,7 +1,6 @@
 """history, replay and records show: what became of stored records on the command line."""
 
 import errno
-import json
 import os
 import sqlite3
 from pathlib import Path
@@ -13,17 +12,14 @@ import pytest
 from msgspec.structs import replace
 
 from bokehbench.cli.history import command as history
-from bokehbench.derive import derive
 from bokehbench.errors import UsageError
 from bokehbench.facts import ConditionSeries, Trial
 from bokehbench.facts.trial import Backend
 from bokehbench.store import open_store, this_process
 from tests.support.command import Command
 from tests.support.evidence import (
-    make_dataset,
     make_device,
     make_evidence,
-    make_images,
     make_report,
     make_trial,
 )
@@ -103,60 +99,6 @@ def test_history_of_one_record_and_of_none(bokehbench: Command) -> None:
     assert ".png or .svg" in ended.complaint
     folder = bokehbench("history", "net", "--plot", bokehbench.home / "no" / "a.png")
     assert "can't be drawn" in folder.complaint
-
-
-def test_replay_says_what_todays_rules_change(bokehbench: Command) -> None:
-    store(bokehbench, evidence("net", 20))
-    same = bokehbench("replay", "net-0", "--json", "-").json()
-    assert same["changes"] == {}
-    with sqlite3.connect(bokehbench.store) as database:
-        [[text]] = database.execute("SELECT derived FROM bokehbench_records").fetchall()
-        derived = json.loads(text)
-        derived["latency"]["median_ms"], derived["rules"] = 5.0, "0"
-        database.execute("UPDATE bokehbench_records SET derived = ?", (json.dumps(derived),))
-    changed = bokehbench("replay", "net-0", "--json", "-").json()
-    assert changed["rules"]["stored"] == "0"
-    assert set(changed["changes"]) == {"latency.median_ms"}
-    assert changed["changes"]["latency.median_ms"]["stored"] == 5.0
-    typo = bokehbench("replay", "net-0", "--update", "--store", "typo.db")
-    assert (typo.code, "no store at " in typo.complaint) == (2, True)
-    assert not (bokehbench.home / "typo.db").exists()
-    assert bokehbench("replay", "net-0", "--update").code == 0
-    assert bokehbench("replay", "net-0", "--json", "-").json()["changes"] == {}
-
-
-def test_replay_parses_the_raw_streams_again(bokehbench: Command, model: Path) -> None:
-    run = ("run", "--device", "local", "--backend", "xnnpack", "--quick", "--runs", 5)
-    [record] = bokehbench(*run, model, "--json", "-").json()["records"]
-    document = bokehbench("replay", record["record_id"], "--json", "-").json()
-    assert (document["event_streams"], document["event_streams_unlike"]) == (1, [])
-
-
-def test_replay_names_a_stream_that_was_altered(bokehbench: Command, model: Path) -> None:
-    run = ("run", "--device", "local", "--backend", "xnnpack", "--quick", "--runs", 5)
-    [record] = bokehbench(*run, model, "--json", "-").json()["records"]
-    sha256 = record["trials"][0]["events_sha256"]
-    with sqlite3.connect(bokehbench.store) as database:
-        database.execute(
-            "UPDATE bokehbench_blobs SET data = ? WHERE sha256 = ?", (b"not it", sha256)
-        )
-    ended = bokehbench("replay", record["record_id"], "--json", "-")
-    assert ended.code == 1
-    [unlike] = ended.json()["event_streams_unlike"]
-    assert unlike.startswith("model time 0: ")
-    assert "altered or damaged" in unlike
-
-
-def test_replay_keeps_whose_runtime_the_score_takes(bokehbench: Command) -> None:
-    """A GPU's record of a run with --score-backend xnnpack has no score, then as today."""
-    record = make_evidence("gpu", record_id="g", images=make_images(), dataset=make_dataset())
-    with open_store(str(bokehbench.store)) as opened:
-        opened.begin_run(record.run_id, {}, this_process())
-        opened.begin_record(record)
-        derived = derive(record, score_backend="xnnpack")
-        opened.seal("g", record, derived, finished=True)
-        opened.finish_run(record.run_id, "done")
-    assert bokehbench("replay", "g", "--json", "-").json()["changes"] == {}
 
 
 def test_a_long_run_is_shown_with_its_sensors(bokehbench: Command) -> None:

@@ -149,9 +149,12 @@ class World:
             stored = resuming.find_requests(store, run_id)[0] if resume else None
             prepared = self._prepared(device, stored)
             earlier = resuming.earlier_evidence(store, run_id) if resume else None
-            ran.outcome = run_devices(
+            outcome = run_devices(
                 [prepared], store, lambda _: ran.witness, _no_warning, run_id, earlier
             )
+            if outcome.fault is not None:
+                raise outcome.fault
+            ran.outcome = outcome
         except BokehbenchError as error:
             ran.refusal = error
         finally:

@@ -110,9 +110,12 @@ class World:
 
     def run(self, prepared: Prepared, run_id: str, earlier: Any = None) -> FleetOutcome:
         try:
-            return run_devices(
+            outcome = run_devices(
                 [prepared], self.store, lambda _: self.listener, self.listener.warn, run_id, earlier
             )
+            if outcome.fault is not None:
+                raise outcome.fault
+            return outcome
         finally:
             prepared.device.transport.close()
 

@@ -62,6 +62,13 @@ def test_numbers_that_the_log_does_not_hold(changes: dict[str, object]) -> None:
     assert next(iter(changes)) in text
 
 
+def test_only_a_result_file_may_add_to_a_log() -> None:
+    made = altered(p95_ns=7_000_000)
+    _, [text] = reparse(made, lambda _: LOG)
+    assert "p95_ns" in text
+    assert reparse(altered(p95_ns=7_000_000, source="result_file"), lambda _: LOG) == (1, [])
+
+
 def test_a_log_without_a_result() -> None:
     _, [text] = reparse(evidence(), lambda _: LOG[:300])
     assert "no result" in text

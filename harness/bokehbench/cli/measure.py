@@ -182,14 +182,15 @@ def precision_text(pair: "PrecisionPair") -> str:
 
 
 def _keep(outcome: "FleetOutcome") -> None:
-    """Say where the records are that the store did not take."""
-    if outcome.journal.broken is None:
-        return
-    path = outcome.journal.spill((Path.cwd(), Path.home()))
-    if path is not None:
-        note(f"records kept in {path}; `bokehbench records import {path}` stores them")
-    else:
-        note("no folder could be written: the records are only in what was printed")
+    """Save the records that the store did not take, say where, and raise what ended the run."""
+    if outcome.journal.unsaved:
+        path = outcome.journal.spill((Path.cwd(), Path.home()))
+        if path is not None:
+            note(f"records kept in {path}; `bokehbench records import {path}` stores them")
+        else:
+            note("no folder could be written: the records are only in what is printed")
+    if outcome.fault is not None:
+        raise outcome.fault
 
 
 def exit_code(outcome: "FleetOutcome", backend: str, code: int) -> int:

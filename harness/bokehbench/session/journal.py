@@ -18,15 +18,15 @@ from bokehbench.store import JournalEntry, Store, this_process
 class Journal:
     """Writes through to a store; after the store's first error it keeps records in memory.
 
-    `broken` is the store's error, or None. What the store could not take is written by
-    `spill` as JSON lines that `bokehbench records import` reads.
+    `broken` is the store's error, or None. `unsaved` are records that it did not take, which
+    `spill` writes as JSON lines that `bokehbench records import` reads.
     """
 
     store: Store
     run_id: str
     warn: Callable[[str], None]
     broken: StoreError | None = None
-    _unsaved: list[Record] = field(default_factory=list)
+    unsaved: list[Record] = field(default_factory=list, init=False)
 
     def begin(self, request: dict[str, object]) -> None:
         """Enter the run. A store that can't take even this is the user's to cure first.
@@ -62,7 +62,7 @@ class Journal:
             return stored[0]
         seal = evidence.seal() if finished else None
         record = Record(evidence=evidence, seal=seal, derived=derived)
-        self._unsaved.append(record)
+        self.unsaved.append(record)
         return record
 
     def finish(self, *, interrupted: bool) -> None:
@@ -77,7 +77,7 @@ class Journal:
         Returns:
             The file, or None when all is saved or no folder could be written.
         """
-        lines = [json.dumps(record.to_json(), ensure_ascii=False) for record in self._unsaved]
+        lines = [json.dumps(record.to_json(), ensure_ascii=False) for record in self.unsaved]
         for folder in folders if lines else ():
             path = folder / f"bokehbench-{self.run_id}.jsonl"
             try:

@@ -1,12 +1,12 @@
 """Raw event streams and logs of a stored record, parsed again, compared with its evidence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bokehbench.errors import StoreError
-from bokehbench.facts import AggregateLatency, Evidence, Trial, TrialSpec
+from bokehbench.facts import AggregateLatency, Evidence, ImageScore, Trial, TrialSpec
 from bokehbench.runners.benchmark_model import aggregate_of, parse_log
 from bokehbench.runners.outcome import trial_of
-from bokehbench.runners.protocol import parse_events
+from bokehbench.runners.protocol import EventStream, OutputEvent, parse_events
 
 _TOLD = (
     "load_ns",
@@ -22,6 +22,8 @@ _TOLD = (
 )
 """Fields of a Trial that are the runner's own words."""
 
+_TOLD_OF_IMAGES = ("sha256", "input_ns", "invoke_ns", "output_ns", "nonfinite")
+
 _COUNTS = ("count", "warmup_count")
 _TIMES = ("avg_ns", "min_ns", "max_ns", "std_ns", "median_ns", "p5_ns", "p95_ns", "first_ns")
 """Fields of an aggregate."""
@@ -31,9 +33,12 @@ def reparse(evidence: Evidence, find_blob: Callable[[str], bytes | None]) -> tup
     """How many event streams could be parsed, and which say something else than the evidence.
 
     For a process of a tool that is its log. A stream that is not stored here (an import without
-    blobs) is not counted; one that was altered is named.
+    blobs) is not counted, nor that of a process that failed: what ended it, a deadline or a link,
+    is not in it. One that was altered is named.
     """
     parsed, unlike = 0, []
+    told: dict[int, list[OutputEvent]] = {}
+    everything = True
     trials = (
         *evidence.reference_before,
         *evidence.trials,
@@ -43,34 +48,53 @@ def reparse(evidence: Evidence, find_blob: Callable[[str], bytes | None]) -> tup
     )
     for trial in trials:
         source = trial.log_sha256 if trial.aggregate is not None else trial.events_sha256
-        if source is None:
-            continue
         try:
-            data = find_blob(source)
+            data = None if source is None else find_blob(source)
         except StoreError as error:
             unlike.append(f"{_name(trial)}: {error}")
+            data = None
+        if trial.status == "failed":
             continue
         if data is None:
+            everything &= trial.mode != "images"
             continue
         parsed += 1
-        told = _difference if trial.aggregate is None else _log_difference
-        if problem := told(trial, data):
+        if trial.aggregate is not None:
+            problem = _log_difference(trial, data)
+        else:
+            stream = parse_events(data)
+            problem = _difference(trial, stream)
+            for event in stream.outputs:
+                told.setdefault(event.index, []).append(event)
+        if problem:
             unlike.append(f"{_name(trial)}: {problem}")
+    for score in evidence.images:
+        if score.status == "ok" and (score.index in told or everything):
+            unlike += _image_difference(score, told.get(score.index, []))
     return parsed, unlike
+
+
+def _image_difference(score: ImageScore, events: Sequence[OutputEvent]) -> list[str]:
+    """What no stream says of an image that was scored; a resumed run may have made it twice."""
+    if not events:
+        return [f"image {score.index}: no stream speaks of it"]
+    differing: list[str] = []
+    for event in events:
+        differing = [key for key in _TOLD_OF_IMAGES if getattr(score, key) != getattr(event, key)]
+        if not differing:
+            return []
+    return [f"image {score.index}: the stream says something else: {', '.join(differing)}"]
 
 
 def _name(trial: Trial) -> str:
     return f"{trial.purpose} {trial.mode} {trial.index}"
 
 
-def _difference(trial: Trial, data: bytes) -> str:
+def _difference(trial: Trial, stream: EventStream) -> str:
     """In what a trial differs from its event stream, or an empty text."""
-    if trial.status == "failed":
-        # What ended it, a deadline or a link, is not in the stream.
-        return ""
     again = trial_of(
-        _spec(trial),
-        parse_events(data),
+        _spec(trial, stream),
+        stream,
         exit_code=trial.exit_code or 0,
         timed_out=False,
         log=b"",
@@ -111,20 +135,28 @@ def _unlike(evidence: AggregateLatency, logged: AggregateLatency) -> list[str]:
         name
         for name in (*_COUNTS, *_TIMES)
         if not _within(
-            getattr(evidence, name), getattr(logged, name), logged.intervals_ns.get(name)
+            getattr(evidence, name),
+            getattr(logged, name),
+            logged.intervals_ns.get(name),
+            may_add=evidence.source == "result_file",
         )
     ]
 
 
-def _within(told: int | None, logged: int | None, interval: tuple[int, int] | None) -> bool:
-    """Whether a number is the log's, or one that was printed so; the log may not have it."""
+def _within(
+    told: int | None, logged: int | None, interval: tuple[int, int] | None, *, may_add: bool
+) -> bool:
+    """Whether a number is the log's, or one that was printed so; a result file `may_add` some."""
     if told is None or logged is None or interval is None:
-        return logged is None or told == logged
+        return told == logged or (may_add and logged is None)
     return interval[0] - 1 <= told <= interval[1] + 1
 
 
-def _spec(trial: Trial) -> TrialSpec:
-    """As much of what was asked for as a judgement of the answer needs."""
+def _spec(trial: Trial, stream: EventStream) -> TrialSpec:
+    """As much of what was asked for as a judgement of the answer needs.
+
+    Which images a process was given is not kept; the scores tell of which it was believed.
+    """
     return TrialSpec(
         record_id="",
         index=trial.index,
@@ -140,5 +172,6 @@ def _spec(trial: Trial) -> TrialSpec:
         deadline_seconds=0.0,
         input_shapes=(),
         seed=0,
+        items=tuple(dict.fromkeys(event.index for event in stream.outputs)),
         purpose=trial.purpose,
     )

@@ -60,15 +60,16 @@ def open_store(
         try:
             if url is None and not readonly:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            missing = readonly and not path.exists()
+            there = path.exists()
+            usable = path.is_file() or path.is_dir()
         except OSError as error:
             raise StoreError(
                 f"{path}: its folder can't be made or read ({error.strerror}): give yourself the "
                 "right to, or name another store"
             ) from error
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if there and not usable:
             raise StoreError(f"{path}: is a pipe or a device: name a file for the store")
-        if missing:
+        if readonly and not there:
             raise no_store_yet(location.name)
         database = SqliteDatabase(location, busy_seconds=busy_seconds, readonly=readonly)
     else:
