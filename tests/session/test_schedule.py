@@ -229,6 +229,14 @@ def test_both_precisions_are_two_records_of_the_gpu_alone() -> None:
     assert {(s.backend, s.precision) for s in specs} == set(found)
 
 
+def test_a_precision_is_not_said_of_backends_that_do_not_heed_it() -> None:
+    names = iter("abcdefgh")
+    settings = replace(plan_of("all").settings, precision="fp16")
+    plan = make_plan(settings, PROFILE, "GPU", [SHAPE], {}, {}, lambda: next(names))
+    found = [(record.backend, record.precision) for record in plan.records]
+    assert found == [("gpu", "fp16"), ("xnnpack", "default"), ("cpu", "default")]
+
+
 @pytest.mark.parametrize(
     ("cache", "told"),
     [

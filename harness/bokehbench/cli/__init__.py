@@ -56,12 +56,14 @@ called, so that `--help` needs neither numpy nor a database."""
 def group() -> None:
     """Benchmark .tflite models where they will run.
 
-    bokehbench puts a model and a small native runner on a device, proves which backend ran,
-    measures latency, scores the images that the device produced, and writes challenge
-    tables.
+    bokehbench puts a model and a small native runner on a device (DEV: a phone's serial,
+    tcp:HOST:PORT, or local for this machine), proves which backend ran, measures latency,
+    scores the images that the device produced, and writes challenge tables. Start with
+    `bokehbench doctor`, then `bokehbench run --device DEV model.tflite`.
 
     Exit codes: 0 ranked or provisional, 1 measured but invalid, 2 usage or bad input, 3 device
-    trouble, 4 model or runner failed, 5 regression found, 130 interrupted.
+    trouble, 4 model or runner failed, 5 regression found, 130 interrupted. With several
+    backends (auto, all) a model's best one counts.
     """
 
 
