@@ -31,7 +31,7 @@ def bounded(bokehbench: Command, *words: object) -> Ended:
     [
         (("gate", "--baseline", "/dev/zero"), "--baseline /dev/zero: is a pipe or a device"),
         (("gate", "--baseline", "pipe"), "--baseline pipe: is a pipe or a device"),
-        (("records", "import", "/dev/zero"), "import: line 1 is not JSON"),
+        (("records", "import", "/dev/zero"), "/dev/zero: line 1 is not JSON"),
         (("parse", "/dev/zero"), "/dev/zero: is a device"),
         (("apk", "check", "/dev/zero"), "/dev/zero: is no file"),
         (("apk", "check", "pipe"), "pipe: is no file"),

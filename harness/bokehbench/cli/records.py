@@ -174,12 +174,12 @@ def import_records(source: str, store: str | None) -> None:
     from bokehbench.derive import derive
     from bokehbench.store import open_store
 
+    name = "standard input" if source == "-" else source
     with (
         nullcontext(sys.stdin) if source == "-" else _open(Path(source)) as stream,
         open_store(store, derive=derive) as opened,
     ):
-        counts = opened.import_(_lines(stream))
-    name = "standard input" if source == "-" else source
+        counts = opened.import_(_lines(stream), name)
     if not (counts.imported or counts.skipped or counts.blobs):
         raise UsageError(f"{name}: holds no record; give a file that `records export` wrote")
     records = "record" if counts.imported == 1 else "records"

@@ -236,8 +236,8 @@ class Store:
         """
         return exchange.export_lines(self._db, out, self._all(which), self._derive, blobs)
 
-    def import_(self, lines: Iterable[str]) -> exchange.ImportCounts:
-        """Adds the Records and blobs of an export; all of them, or none.
+    def import_(self, lines: Iterable[str], source: str = "import") -> exchange.ImportCounts:
+        """Adds the Records and blobs of an export, named `source`; all of them, or none.
 
         A Record that is there stays as it is. One without a seal becomes `incomplete`.
         Seals cover evidence alone, so derived values are made anew from it where this store
@@ -247,7 +247,7 @@ class Store:
             StoreError: a line is no Record of this format, was altered after it was sealed,
                 or contradicts a sealed Record of this store. The message has its number.
         """
-        return exchange.import_lines(self._db, lines, self._derive)
+        return exchange.import_lines(self._db, lines, self._derive, source)
 
     # Blobs
 

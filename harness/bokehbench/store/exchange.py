@@ -74,27 +74,46 @@ def _export_blob(db: Database, out: TextIO, digest: str, written: set[str]) -> N
         written.add(digest)
 
 
+class _Refused(Exception):
+    """A line that is not taken, and why; who reads it knows where it came from."""
+
+
 def import_lines(
-    db: Database, lines: Iterable[str], derive: Callable[[Evidence], Derived] | None
+    db: Database,
+    lines: Iterable[str],
+    derive: Callable[[Evidence], Derived] | None,
+    source: str = "import",
 ) -> ImportCounts:
-    """Checks every line, then adds all in one transaction.
+    """Checks every line, then adds all in one transaction; `source` is what a refusal names.
 
     Derived values are not sealed: `derive` makes them anew, so that nobody's edit is shown.
 
     The lines may come slowly, from a pipe, so they are read before the database is locked.
     """
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
-        try:
-            for entry in _entries(lines, derive):
-                spool.write(msgspec.json.encode(entry) + b"\n")
-            spool.seek(0)
-        except OSError as error:
-            raise StoreError(
-                f"import: the lines can't be read or kept aside ({error}): check the file, and "
-                f"free space in {tempfile.gettempdir()}"
-            ) from error
-        with db.transaction(write=True):
-            return _add_all(db, spool)
+    try:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+            _set_aside(lines, derive, spool, source)
+            with db.transaction(write=True):
+                return _add_all(db, spool)
+    except _Refused as refused:
+        raise StoreError(f"{source}: {refused}") from refused
+
+
+def _set_aside(
+    lines: Iterable[str],
+    derive: Callable[[Evidence], Derived] | None,
+    spool: IO[bytes],
+    source: str,
+) -> None:
+    try:
+        for entry in _entries(lines, derive):
+            spool.write(msgspec.json.encode(entry) + b"\n")
+        spool.seek(0)
+    except OSError as error:
+        raise StoreError(
+            f"{source}: the lines can't be read or kept aside ({error}): check the file, and "
+            f"free space in {tempfile.gettempdir()}"
+        ) from error
 
 
 def _entries(
@@ -106,8 +125,8 @@ def _entries(
             if line.strip():
                 yield _entry(number, line, derive)
     except UnicodeError as error:
-        raise StoreError(
-            f"import: line {number + 1} is not UTF-8 text: give a file that `export` wrote"
+        raise _Refused(
+            f"line {number + 1} is not UTF-8 text: give a file that `export` wrote"
         ) from error
 
 
@@ -155,10 +174,8 @@ def _blob(number: int, value: dict[str, Any]) -> bytes:
     return data
 
 
-def _refused(number: int, problem: str) -> StoreError:
-    return StoreError(
-        f"import: line {number} {problem}: nothing was imported; export the file again"
-    )
+def _refused(number: int, problem: str) -> _Refused:
+    return _Refused(f"line {number} {problem}: nothing was imported; export the file again")
 
 
 def _add_all(db: Database, spool: IO[bytes]) -> ImportCounts:
