@@ -62,6 +62,18 @@ def test_numbers_that_the_log_does_not_hold(changes: dict[str, object]) -> None:
     assert next(iter(changes)) in text
 
 
+def test_load_time_and_backend_are_the_logs_too() -> None:
+    made = evidence()
+    [trial] = made.trials
+    assert trial.report is not None
+    slower = replace(trial, load_ns=1)
+    _, [text] = reparse(replace(made, trials=(slower,)), lambda _: LOG)
+    assert text.endswith("something else of load_ns")
+    elsewhere = replace(trial, report=replace(trial.report, name="gpu", partitions=7))
+    _, [text] = reparse(replace(made, trials=(elsewhere,)), lambda _: LOG)
+    assert text.endswith("something else of report")
+
+
 def test_only_a_result_file_may_add_to_a_log() -> None:
     made = altered(p95_ns=7_000_000)
     _, [text] = reparse(made, lambda _: LOG)

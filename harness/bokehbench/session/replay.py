@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bokehbench.errors import StoreError
 from bokehbench.facts import AggregateLatency, Evidence, ImageScore, Trial, TrialSpec
-from bokehbench.runners.benchmark_model import aggregate_of, parse_log
+from bokehbench.runners.benchmark_model import aggregate_of, parse_log, report_of
 from bokehbench.runners.outcome import trial_of
 from bokehbench.runners.protocol import EventStream, OutputEvent, parse_events
 
@@ -117,12 +117,18 @@ def _log_difference(trial: Trial, data: bytes) -> str:
     What a result file told more exactly has to lie where the log leaves it. Of a log that holds
     several runs, as one that was imported may, one has to be the trial.
     """
-    results = [aggregate_of(run)[0] for run in parse_log(data, exit_code=0).runs]
-    unlike = [
-        _unlike(trial.aggregate, logged)
-        for logged in results
-        if logged is not None and trial.aggregate is not None
-    ]
+    unlike = []
+    for run in parse_log(data, exit_code=0).runs:
+        logged, load_ns = aggregate_of(run)
+        if logged is None or trial.aggregate is None:
+            continue
+        differing = _unlike(trial.aggregate, logged)
+        if trial.aggregate.source == "log" and trial.load_ns != load_ns:
+            differing.append("load_ns")
+        cache = trial.report.cache if trial.report is not None else "none"
+        if trial.report != report_of(run, trial.backend, cache=cache):
+            differing.append("report")
+        unlike.append(differing)
     if not unlike:
         return "the log holds no result"
     differing = min(unlike, key=len)
