@@ -1,6 +1,7 @@
 """What a built APK holds, that it is the same every time, and what it is not built from."""
 
 import hashlib
+import os
 import stat
 import zipfile
 from dataclasses import replace
@@ -121,6 +122,8 @@ def wrong(folder: Path, what: str) -> Path:
         path.write_bytes(bundled_runner().read_bytes())
     elif what == "folder":
         path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
     elif what == "name":
         path = write_library(folder / "engine.so")
     elif what == "nowhere":
@@ -146,6 +149,7 @@ def bundled_runner() -> Path:
         ("cut", "a broken ELF file"),
         ("runner", "a program, where a shared library is needed"),
         ("folder", "can't be read: Is a directory"),
+        ("pipe", "is a pipe or a device; give a library's file"),
         ("missing", "can't be read: No such file"),
         ("name", "rename it"),
         ("nowhere", "can't be read: No such file or directory; check the path"),

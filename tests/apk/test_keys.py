@@ -1,5 +1,6 @@
 """The key: made once, kept from others, refused where it is unfit."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -119,6 +120,9 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
         load_key(tmp_path / "missing.pem")
     with pytest.raises(ApkError, match="can't be read: Is a directory"):
         load_key(tmp_path)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(ApkError, match="not a file; give a PEM file"):
+        load_key(tmp_path / "pipe")
     (tmp_path / "file").touch()
     with pytest.raises(ApkError, match="can't be made: Not a directory"):
         create_key(tmp_path / "file" / "key.pem")

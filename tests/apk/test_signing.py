@@ -8,9 +8,12 @@ import pytest
 
 from bokehbench.apk import SigningKey, check_apk
 from bokehbench.apk.archive import write_archive
+from bokehbench.apk.axml import Attribute, Element, encode
+from bokehbench.apk.manifest import write_manifest
 from bokehbench.apk.sections import MAGIC, split
 from bokehbench.apk.signing import V2_ID, V3_ID, sign, verify
 from bokehbench.errors import ApkError
+from bokehbench.facts.app import LIBRARY_FILE, PACKAGE
 
 ENTRIES = {"AndroidManifest.xml": b"manifest", "lib/x86_64/liba.so": b"library" * 60}
 
@@ -119,5 +122,25 @@ def test_a_signed_zip_that_cannot_be_read_is_refused(key: SigningKey, tmp_path: 
         altered = bytearray(plain)
         altered[directory + at] ^= value
         path.write_bytes(sign(bytes(altered), key))
+        with pytest.raises(ApkError, match=words):
+            check_apk(path)
+
+
+def test_another_app_is_not_one_of_ours(key: SigningKey, tmp_path: Path) -> None:
+    path = tmp_path / "some.apk"
+    ours = {"AndroidManifest.xml": write_manifest("1"), f"lib/x86_64/{LIBRARY_FILE}": b"native"}
+    path.write_bytes(sign(write_archive(ours), key))
+    assert check_apk(path).schemes == (2, 3)
+    for name, data, words in (
+        ("lib/x86_64/libother.so", b"native", f"ours: it has no {LIBRARY_FILE}"),
+        ("AndroidManifest.xml", b"", "ours: its manifest does not name org.bokehbench.runner"),
+        (
+            "AndroidManifest.xml",
+            encode(Element("manifest", (Attribute("package", None, f"{PACKAGE}.debug"),))),
+            "ours: its manifest does not name",
+        ),
+    ):
+        entries = {k: v for k, v in ours.items() if k.startswith("lib") != name.startswith("lib")}
+        path.write_bytes(sign(write_archive({**entries, name: data}), key))
         with pytest.raises(ApkError, match=words):
             check_apk(path)

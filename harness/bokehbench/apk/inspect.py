@@ -13,6 +13,7 @@ from bokehbench.apk.archive import ALIGN_BYTES, PAGE_BYTES
 from bokehbench.apk.library import MAX_LIBRARY_BYTES
 from bokehbench.apk.signing import verify
 from bokehbench.errors import ApkError
+from bokehbench.facts.app import ABIS, LIBRARY_FILE, PACKAGE
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
@@ -43,7 +44,8 @@ def check_apk(path: Path) -> CheckedApk:
             raise ApkError("larger than any APK that is built here")
         data = path.read_bytes()
         signatures = verify(data)
-        libraries = _libraries(data)
+        libraries, manifest = _contents(data)
+        _require_ours(libraries, manifest)
     except OSError as error:
         raise ApkError(f"{path}: can't be read: {error.strerror}") from error
     except ApkError as error:
@@ -58,8 +60,9 @@ def check_apk(path: Path) -> CheckedApk:
     )
 
 
-def _libraries(data: bytes) -> dict[str, str]:
-    found = {}
+def _contents(data: bytes) -> tuple[dict[str, str], bytes]:
+    """The libraries, `ABI/name` -> sha256, and the manifest."""
+    found, manifest = {}, b""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
@@ -71,12 +74,23 @@ def _libraries(data: bytes) -> dict[str, str]:
                 if info.filename.startswith("lib/"):
                     name = info.filename.removeprefix("lib/")
                     found[name] = hashlib.sha256(archive.read(info)).hexdigest()
+                elif info.filename == "AndroidManifest.xml":
+                    manifest = archive.read(info)
     except ApkError:
         raise
     # A zip of somebody else's, well signed, makes the reader fail in any way.
     except Exception as error:
         raise ApkError(f"not a zip that can be read: {error}") from error
-    return found
+    return found, manifest
+
+
+def _require_ours(libraries: Mapping[str, str], manifest: bytes) -> None:
+    """Refuse another app, however well signed: the device would install it, and it never greets."""
+    text = PACKAGE.encode("utf-16-le")
+    if struct.pack("<H", len(PACKAGE)) + text + b"\0\0" not in manifest:
+        raise ApkError(f"not one of ours: its manifest does not name {PACKAGE}")
+    if not any(f"{abi}/{LIBRARY_FILE}" in libraries for abi in ABIS):
+        raise ApkError(f"not one of ours: it has no {LIBRARY_FILE}")
 
 
 def _data_at(data: bytes, info: zipfile.ZipInfo) -> int:

@@ -134,7 +134,8 @@ def create_key(path: Path) -> SigningKey:
 
 def _read(path: Path) -> bytes:
     try:
-        with open(path, "rb") as stream:
+        # Without O_NONBLOCK a pipe is waited for until somebody writes into it.
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as stream:
             about = os.fstat(stream.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise ApkError(f"key {path}: not a file; give a PEM file")

@@ -1,6 +1,7 @@
 """The native libraries of an APK: the app's own, which this package brings, and the engine's."""
 
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,10 @@ def read_libraries(
 
 def _read(path: Path, name: str, abi: str, functions: list[str]) -> Library:
     try:
-        size_bytes = path.stat().st_size
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise ApkError(f"{path}: is a pipe or a device; give a library's file")
+        size_bytes = about.st_size
         if size_bytes > MAX_LIBRARY_BYTES:
             raise ApkError(f"{path}: {size_bytes} bytes, more than an APK can hold")
         facts = check_elf(
