@@ -1,12 +1,14 @@
 """`bokehbench apk`: building, the key, checking, and wrong words."""
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from bokehbench.apk import bundled_app_library
+from bokehbench.cli import app_options
 from bokehbench.facts.app import ABIS, LIBRARY_FILE
 from tests.support.apk import write_library
 from tests.support.command import Command
@@ -107,3 +109,14 @@ def test_wrong_words_and_files(bokehbench: Command, words: list[str], tmp_path: 
         assert (ended.code, ended.out) == (code, ""), ended.err
         assert text in ended.complaint
     assert not list(bokehbench.home.glob("*.apk"))
+
+
+def test_older_builds_are_forgotten_beside_another_run_that_does_so(tmp_path: Path) -> None:
+    for age in range(10):
+        path = tmp_path / f"{age}.apk"
+        path.touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    # As a file is that another run removed between the listing and the look.
+    (tmp_path / "gone.apk").symlink_to(tmp_path / "nowhere")
+    app_options._forget_others(tmp_path / "0.apk")
+    assert sorted(p.name for p in tmp_path.glob("[0-9].apk")) == [f"{n}.apk" for n in range(8)]

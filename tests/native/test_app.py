@@ -23,6 +23,7 @@ from tests.support import models
 from tests.support.app import AppClient, AppRun, StandIn, connect, standin
 
 UNIT = "float32:0:1:0:0"
+ROOT = Path(__file__).parents[2]
 ITEM = ["0\tfile:out.raw\tseed:1"]
 SMALL = (models.conv(), [f"1x8x8x3:{UNIT}"], f"-:{UNIT}", ITEM)
 LARGE = (models.conv(256, 256), [f"1x256x256x3:{UNIT}"], f"-:{UNIT}", ITEM)
@@ -63,6 +64,19 @@ def unsound(app: StandIn) -> bytes:
     log = app.folder / "log"
     text = log.read_bytes() if log.exists() else b""
     return b"".join(re.findall(rb".*(?:AddressSanitizer|runtime error).*\n?", text))
+
+
+def test_the_page_lists_the_codes_that_there_are() -> None:
+    page = (ROOT / "docs" / "app-protocol.md").read_text(encoding="utf-8")
+
+    def names(head: str) -> set[str]:
+        table = page.split(head)[1].split("\n\n")[0]
+        return set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE))
+
+    sources = "".join(path.read_text() for path in sorted((ROOT / "android_app/app").glob("*.c")))
+    calls = re.findall(r"(?:answer_error|request_refuse|turn_away)\([^;{]+\);", sources)
+    used = {word for call in calls for word in re.findall(r'"([a-z_]+)"', call)}
+    assert used - names("| request |") == names("| code |")
 
 
 def test_the_greeting_tells_who_and_where(app: StandIn, client: AppClient) -> None:

@@ -17,7 +17,7 @@ import pytest
 from bokehbench.errors import AppTrouble, DeviceError, UsageError
 from bokehbench.facts import EngineFacts, GpuOptions, Trial
 from bokehbench.model import read_model, resolve_io
-from bokehbench.phone import app_launcher, app_link, app_probe
+from bokehbench.phone import app_control, app_launcher, app_link, app_probe
 from bokehbench.phone.app_control import App, AppPackage, NotInFront, require_apps
 from bokehbench.phone.app_launcher import run_app_images, run_app_timed
 from bokehbench.phone.app_link import AppLink, Opening
@@ -32,7 +32,7 @@ from bokehbench.runners.protocol import OutputEvent
 from tests.rig import AdbServer, TestDevice, require_rig
 from tests.runners.test_protocol import SPEC as ELSEWHERE
 from tests.support import models
-from tests.support.standin_app import StandInApp, end, runner_of, say, started
+from tests.support.standin_app import StandInApp, end, run_trial, runner_of, say, started
 
 SHAPE = (1, 32, 32, 3)
 SPEC = msgspec.structs.replace(
@@ -160,6 +160,10 @@ def test_the_same_apk_is_installed_once_another_one_anew(there: Place) -> None:
     assert not there.app.uninstall()
 
 
+PM_IS_STARTING = """#!/system/bin/sh
+echo "cmd: Can't find service: package" >&2
+exit 20
+"""
 REFUSALS = {
     "INSTALL_FAILED_UPDATE_INCOMPATIBLE: Package org.bokehbench.runner signatures do not match "
     "previously installed version; ignoring!": "bokehbench apk uninstall --device tcp:",
@@ -219,6 +223,20 @@ def test_an_uninstall_that_is_refused_says_why(there: Place) -> None:
     there.app.install()
     there.standin.answer("answer", "Failure [DELETE_FAILED_DEVICE_POLICY_MANAGER]\n")
     with pytest.raises(AppTrouble, match=r"not removed: .*administrator"):
+        there.app.uninstall()
+
+
+def test_a_package_manager_that_does_not_answer_is_no_missing_app(
+    there: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.app.install()
+    there.phone.add_command("pm", PM_IS_STARTING)
+    for ask in (there.app.uninstall, there.app.install):
+        with pytest.raises(AppTrouble, match=r"`pm path` failed: .*Can't find service.* booted"):
+            ask()
+    there.phone.add_command("pm", "#!/system/bin/sh\nsleep 600\n")
+    monkeypatch.setattr(app_control, "PM_SECONDS", 0.5)
+    with pytest.raises(AppTrouble, match=r"`pm path` did not end within .*restart the device"):
         there.app.uninstall()
 
 
@@ -481,6 +499,63 @@ def test_an_app_that_dies_on_an_old_android(there: Place, monkeypatch: pytest.Mo
     assert "before the runner spoke" in trial.failure.message
 
 
+def test_a_link_that_ends_before_the_app_is_no_crash(
+    there: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_launcher, "EXIT_INFO_SECONDS", 0.2)
+
+    def cut(app: StandInApp, client: socket.socket, _asked: dict[str, Any]) -> None:
+        started(app, client)
+        client.shutdown(socket.SHUT_RDWR)
+
+    there.standin.on_run = cut
+    there.standin.greeting = {"pid": 1}  # of the device's processes that one always lives
+    trial = there.timed()
+    assert trial.failure is not None
+    assert trial.failure.kind == "device_lost"
+
+
+def test_a_log_that_breaks_off_takes_no_images_with_it(
+    both: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_launcher, "LOG_SECONDS", 0.3)
+    bench, whole = both.bench(), both.standin._pull
+
+    def slow(client: socket.socket, asked: dict[str, Any]) -> None:
+        if asked["path"] != "log":
+            return whole(client, asked)
+        say(client, "file", path="log", size_bytes=1000)
+        client.sendall(b"x" * 500)
+        time.sleep(0.6)
+        return client.sendall(b"x" * 500)
+
+    monkeypatch.setattr(both.standin, "_pull", slow)
+    spec = msgspec.structs.replace(SPEC, mode="images", warmups=0, runs=1, min_runs=1, items=(0,))
+    taken: list[int] = []
+    trial = run_app_images(
+        bench, spec, {0: [bytes(3072)]}, lambda _, path: taken.append(path.stat().st_size)
+    )
+    assert trial.failure is None
+    assert taken == [3072]
+    assert not list((both.standin.data / "work").iterdir())
+
+
+def test_of_an_endless_log_the_beginning_is_kept(
+    there: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_launcher, "LOG_LIMIT", 5)
+
+    def chatty(app: StandInApp, client: socket.socket, asked: dict[str, Any]) -> None:
+        run_trial(app, client, asked)
+        (app.data / "log").write_bytes(b"first and last")
+
+    there.standin.on_run = chatty
+    trial = there.timed()
+    assert trial.status == "ok"
+    assert trial.log_sha256 is not None
+    assert there.blobs[trial.log_sha256] == b"first"
+
+
 def silent(app: StandInApp, client: socket.socket, _asked: dict[str, Any]) -> None:
     """An app that the system froze."""
     started(app, client)
@@ -595,10 +670,16 @@ def test_a_run_that_is_stopped_ends_the_app(there: Place) -> None:
     there.standin.on_run = silent
     stopper = threading.Timer(0.8, bench.stop.now)
     stopper.start()
+    spec = msgspec.structs.replace(SPEC, mode="images", warmups=0, runs=1, min_runs=1, items=(0,))
     with pytest.raises(KeyboardInterrupt):
-        run_app_timed(bench, SPEC)
+        run_app_images(bench, spec, {0: [bytes(3072)]}, lambda *_: None)
     stopper.join()
     assert there.standin.calls[-1].startswith("force-stop")
+    # None but the app can remove what it left, and its next process does.
+    assert list((there.standin.data / "work").glob("*/0.0.in"))
+    there.standin.on_run = None
+    assert there.timed(index=9).status == "ok"
+    assert not list((there.standin.data / "work").iterdir())
 
 
 def test_an_output_that_arrives_altered_is_no_result(there: Place) -> None:

@@ -81,6 +81,17 @@ def test_events_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         watch.feed(event("hello"))
 
 
+def test_changes_are_those_that_there_are_and_not_without_end() -> None:
+    watch = RunWatch("time")
+    change = {"change": "paused", "state": "paused", "focused": False, "monotonic_ns": 2}
+    for _ in range(app_protocol.CHANGES_LIMIT + 1):
+        watch.feed(line({"app": "activity", **change}))
+    assert len(watch.changes) == app_protocol.CHANGES_LIMIT
+    for wrong in ({"change": "\x1b[2J"}, {"state": "on top"}):
+        with pytest.raises(NotTheApp):
+            watch.feed(line({"app": "activity", **change, **wrong}))
+
+
 def test_the_newest_end_of_that_process_counts() -> None:
     told = "ApplicationExitInfo #0: pid=7 reason=5 (CRASH_NATIVE) status=11 importance=100"
     older = "ApplicationExitInfo #1: pid=8 reason=10 (USER REQUESTED) status=0"

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from bokehbench.cli.apk_device import install, uninstall
+from bokehbench.cli.app_options import KEY_VARIABLE
 from bokehbench.cli.downloads import ROOT_VARIABLE, engines_root
 from bokehbench.cli.output import Sink, note, to_json
 from bokehbench.errors import UsageError
 from bokehbench.facts.app import ABIS, PACKAGE
 from bokehbench.text import clean
 
-KEY_VARIABLE = "BOKEHBENCH_APK_KEY"
 KIB, MIB = 2**10, 2**20
 PAGE_BYTES = 16 * KIB
 """The largest pages of today's devices."""

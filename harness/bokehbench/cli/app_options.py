@@ -1,5 +1,6 @@
 """`--launch`: processes of the device's shell, of an app on it, or both side by side."""
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,8 +121,12 @@ def _folder() -> "Path":
 
 def _forget_others(path: "Path", keep: int = 8) -> None:
     """Keep the newest few: each is as large as its engines."""
-    made = sorted(path.parent.glob("*.apk"), key=lambda other: -other.stat().st_mtime)
-    for old in made[keep:]:
+    made = []
+    for other in path.parent.glob("*.apk"):
+        # Another run may forget it at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            made.append((other.stat().st_mtime, other))
+    for _, old in sorted(made, reverse=True)[keep:]:
         old.unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from bokehbench.phone.app_text import (
     is_installed,
     start_failure,
     uninstall_failure,
+    unnamed_failure,
     why_not_in_front,
 )
 from bokehbench.phone.device import LOST_SECONDS, PUSH_SECONDS, Device
@@ -23,6 +24,9 @@ from bokehbench.phone.transport import Deadline
 
 INSTALL_SECONDS = 180.0
 """`pm install` compiles nothing of ours; a question on the screen may wait for the user."""
+
+PM_SECONDS = 30.0
+"""`pm path` answers in less than one, unless the device is still starting."""
 
 AM_SECONDS = 20.0
 """`am start -W` waits until the activity is drawn; Android itself gives up after 10 s."""
@@ -86,9 +90,21 @@ class App:
         """The hash of the installed APK as the device tells it, or None when there is none.
 
         An APK that can't be hashed is one of another hash.
+
+        Raises:
+            AppTrouble: its package manager does not say.
         """
-        result = self.device.shell('pm path "$1" 2>/dev/null', PACKAGE)
-        paths = apk_paths(result.stdout.decode("utf-8", "replace"))
+        result = self.device.shell('pm path "$1" 2>&1', PACKAGE, seconds=PM_SECONDS)
+        said = result.stdout.decode("utf-8", "replace")
+        paths = apk_paths(said)
+        if result.timed_out:
+            raise self._trouble(
+                f"`pm path` did not end within {PM_SECONDS:.0f} s, so nobody knows whether the app "
+                "is installed: restart the device"
+            )
+        # 1 without a word of its own: no such package.
+        if not paths and result.exit_code not in (0, 1):
+            raise self._trouble(f"`pm path` failed: {unnamed_failure(said)}")
         if not paths:
             return None
         if len(paths) > 1:
@@ -166,6 +182,22 @@ class App:
             link.close()
             raise
         return link
+
+    def rejoin(self) -> AppLink:
+        """Another connection to the process that runs, once it saw that the last client left.
+
+        Raises:
+            DeviceError: none greets.
+        """
+        until = Deadline.after(self._greet_seconds)
+        while True:
+            try:
+                return AppLink.greeted(self._transport, until, socket=self._socket)
+            except (AppRefused, AppGone, Refused) as error:
+                other = isinstance(error, AppRefused) and error.code != "busy"
+                if other or until.remaining() <= AGAIN_SECONDS:
+                    raise
+            time.sleep(AGAIN_SECONDS)
 
     def end(self) -> None:
         """End the app's process, if one runs and the device is there."""

@@ -17,7 +17,6 @@ from bokehbench.facts.trial import DETERMINISTIC_FAILURES
 from bokehbench.phone.app_control import App
 from bokehbench.phone.app_link import AppGone, AppLink, AppRefused, AppSilent, watch_of
 from bokehbench.phone.bench import (
-    EVENT_LIMIT,
     Bench,
     OnOutput,
     image_items,
@@ -31,7 +30,8 @@ from bokehbench.phone.bench import (
 from bokehbench.phone.evidence import has_engine_log, judge, take_outputs
 from bokehbench.phone.process import GRACE_SECONDS
 from bokehbench.phone.transport import Deadline
-from bokehbench.runners.app_protocol import DEADLINE_EXIT, Greeting, RunWatch, exit_signal
+from bokehbench.runners.app_protocol import Greeting, RunWatch, exit_signal
+from bokehbench.runners.outcome import OWN_DEADLINE_EXIT
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
     EventStream,
@@ -42,6 +42,9 @@ from bokehbench.runners.protocol import (
 
 LOG = "log"
 """The file in the app's data that takes what libraries print."""
+
+WORK = "work"
+"""The folder in the app's data with the trials' own files."""
 
 LOG_LIMIT = 32 << 20
 LOG_SECONDS = 20.0
@@ -103,13 +106,20 @@ class _Process:
         self._app: App = bench.app
         self._bench = bench
         self._spec = spec
-        self._folder = posixpath.join("work", work_id(spec))
+        self._folder = posixpath.join(WORK, work_id(spec))
         self._link: AppLink
         self._greeting: Greeting
 
     def __enter__(self) -> "_Process":
         try:
             self._link = self._app.start(self._bench.stop)
+            try:
+                # What a trial left that was cut short: none but the app can remove it.
+                with suppress(AppRefused):
+                    self._link.remove(WORK)
+            except BaseException:
+                self._link.close()
+                raise
         except BaseException:
             self._app.end()
             raise
@@ -139,7 +149,7 @@ class _Process:
             bench,
             spec,
             manifest,
-            bytes(ended.watch.events[:EVENT_LIMIT]),
+            bytes(ended.watch.events),
             lambda stream: self._log(ended, with_engine=has_engine_log(stream)),
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
@@ -190,7 +200,7 @@ class _Process:
             if watch.started is None:
                 failure = Failure(kind="timeout", message=f"the app did not begin the run: {error}")
                 return _Ended(watch, -1, failure=failure)
-            return _Ended(watch, DEADLINE_EXIT, timed_out=True)
+            return _Ended(watch, OWN_DEADLINE_EXIT, timed_out=True)
         except AppSilent as error:
             if not self._is_there():
                 return self._lost(error)
@@ -218,6 +228,8 @@ class _Process:
         """The app died while its device lives: by Android's own word, where it keeps one."""
         watch = _watch(error, self._spec)
         told = self._exit_info()
+        if told is None and self._outlives():
+            return self._lost(error)
         if told is None:
             failure = Failure(
                 kind="crash",
@@ -227,7 +239,7 @@ class _Process:
         reason, number = told
         if number == signal.SIGALRM:
             # The app's own last resort against a driver that hangs beyond the deadline.
-            return _Ended(watch, DEADLINE_EXIT, timed_out=True, exit_reason=reason)
+            return _Ended(watch, OWN_DEADLINE_EXIT, timed_out=True, exit_reason=reason)
         if number is not None:
             # As the shell tells of a process that a signal ended.
             return _Ended(watch, 128 + number, exit_reason=reason)
@@ -246,6 +258,20 @@ class _Process:
             if told is not None or "ApplicationExitInfo" not in text or not until.remaining():
                 return told
             time.sleep(0.2)
+
+    def _outlives(self) -> bool:
+        """Whether the app's process is still there: then it was the link that ended."""
+        until = Deadline.after(EXIT_INFO_SECONDS)
+        pid = str(self._greeting.pid)
+        try:
+            # A driver may take its time to let go of a process that died.
+            while self._bench.device.shell('[ -d "/proc/$1" ]', pid).exit_code == 0:
+                if not until.remaining():
+                    return True
+                time.sleep(0.2)
+        except DeviceError:
+            return True
+        return False
 
     def _log(self, ended: _Ended, *, with_engine: bool) -> bytes:
         """What libraries printed; of a process that died or hangs a new one brings it."""
@@ -270,14 +296,25 @@ class _Process:
             for name in names:
                 target = Path(folder) / "log"
                 try:
-                    self._link.pull(name, target, LOG_SECONDS)
+                    self._link.pull(name, target, LOG_SECONDS, LOG_LIMIT)
+                    data += target.read_bytes()
                 except TransferError:
-                    continue
+                    pass
                 except DeviceError:
+                    if self._link.in_step:
+                        break
+                if not self._link.in_step and not self._rejoined():
                     break
-                with open(target, "rb") as stream:
-                    data += stream.read(LOG_LIMIT)
         return data
+
+    def _rejoined(self) -> bool:
+        """Meet the process anew, as a file broke off and what follows is no line."""
+        self._link.close()
+        try:
+            self._link = self._app.rejoin()
+        except DeviceError:
+            return False
+        return True
 
     def _report(self, ended: _Ended) -> AppReport:
         greeting, watch = self._greeting, ended.watch

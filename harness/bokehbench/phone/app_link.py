@@ -88,6 +88,8 @@ class AppLink:
         self._stream = stream
         self._buffer = bytearray()
         self.greeting: Greeting
+        self.in_step = True
+        """Whether what comes next is a line; not so after a file that broke off in the middle."""
 
     @classmethod
     def greeted(
@@ -158,8 +160,17 @@ class AppLink:
             raise TransferError(f"push to the app: {path} arrived altered")
         return pushed.path
 
-    def pull(self, path: str, target: Path, seconds: float = FILE_SECONDS) -> str:
+    def pull(
+        self,
+        path: str,
+        target: Path,
+        seconds: float = FILE_SECONDS,
+        limit_bytes: int | None = None,
+    ) -> str:
         """Copy a file of the app's; its sha256. No target is left when it fails.
+
+        Args:
+            limit_bytes: of a longer file its first bytes; the sha256 is the whole file's.
 
         Raises:
             TransferError: there is no such file, or it did not come whole.
@@ -168,11 +179,12 @@ class AppLink:
         number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with open(number, "wb") as sink:
-                digest = self._receive(path, sink, deadline)
+                digest = self._receive(path, sink, deadline, limit_bytes)
             Path(name).replace(target)
         except OSError as error:
             raise TransferError(f"{target}: can't be written: {error.strerror}") from error
         except AppRefused as error:
+            self.in_step = True
             raise TransferError(f"pull from the app: {path}: {error}") from error
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -302,19 +314,26 @@ class AppLink:
             raise AppGone("the app ended the connection without a closing line: it died")
         self._buffer += data
 
-    def _receive(self, path: str, sink: IO[bytes], deadline: Deadline) -> str:
+    def _receive(
+        self, path: str, sink: IO[bytes], deadline: Deadline, limit_bytes: int | None
+    ) -> str:
         self._send(request("pull", path=path), deadline)
+        self.in_step = False
         left = self._expect(File, deadline).size_bytes
+        room = left if limit_bytes is None else limit_bytes
         digest = hashlib.sha256()
         while left:
             if not self._buffer:
                 self._read(deadline)
             piece = bytes(self._buffer[: min(left, _CHUNK)])
             del self._buffer[: len(piece)]
-            sink.write(piece)
+            sink.write(piece[:room])
+            room -= min(room, len(piece))
             digest.update(piece)
             left -= len(piece)
-        if self._expect(Pulled, deadline).sha256 != digest.hexdigest():
+        pulled = self._expect(Pulled, deadline)
+        self.in_step = True
+        if pulled.sha256 != digest.hexdigest():
             raise TransferError(f"pull from the app: {path} arrived altered")
         return digest.hexdigest()
 

@@ -75,7 +75,7 @@ def install_failure(said: str, address: str) -> str:
     """Why `pm install` failed and what to do, in one line, from all that it said."""
     found = _FAILURE.search(said)
     if found is None or found[1] is None:
-        return _no_code(said)
+        return unnamed_failure(said)
     code, detail = found[1], clean((found[2] or "").strip())[:200]
     cure = _CURES.get(code)
     if cure is None:
@@ -84,7 +84,8 @@ def install_failure(said: str, address: str) -> str:
     return f"{code}{f' ({detail})' if detail else ''}: {cure}"
 
 
-def _no_code(said: str) -> str:
+def unnamed_failure(said: str) -> str:
+    """Why `pm` failed where it names no code, from all that it said."""
     line = last_line(said) or "nothing was said"
     if "SecurityException" in said:
         return (
@@ -137,7 +138,7 @@ def uninstall_failure(said: str) -> str:
     """Why `pm uninstall` failed, from all that it said."""
     found = _FAILURE.search(said)
     if found is None or found[1] is None:
-        return _no_code(said)
+        return unnamed_failure(said)
     code = found[1]
     if code == "DELETE_FAILED_DEVICE_POLICY_MANAGER":
         return f"{code}: the device's administrator keeps it; remove it in the settings"

@@ -24,7 +24,11 @@ EVENT_LINE = b'{"event":'
 HEARTBEAT_LIMIT_SECONDS = 10.0
 """The app says something each second; one that is silent for longer hangs or was frozen."""
 
-DEADLINE_EXIT = 124
+CHANGES_LIMIT = 1000
+"""Changes of the activity that are kept of one run."""
+
+State = Literal["created", "started", "resumed", "paused", "stopped", "destroyed"]
+Change = State | Literal["focus_gained", "focus_lost"]
 
 
 class Line(msgspec.Struct, frozen=True, tag_field="app"):
@@ -48,7 +52,7 @@ class Greeting(Line, frozen=True, tag="greeting"):
     data_folder: str
     library: str | None
     library_folder: str | None
-    state: str
+    state: State
     focused: bool
     used: bool
     monotonic_ns: int
@@ -58,7 +62,7 @@ class Pong(Line, frozen=True, tag="pong"):
     """The answer to `ping`."""
 
     running: bool
-    state: str
+    state: State
     focused: bool
     monotonic_ns: int
 
@@ -119,7 +123,7 @@ class Started(Line, frozen=True, tag="started"):
     """A run begins."""
 
     pid: int
-    state: str
+    state: State
     focused: bool
     monotonic_ns: int
 
@@ -136,8 +140,8 @@ class End(Line, frozen=True, tag="end"):
 class Activity(Line, frozen=True, tag="activity"):
     """The system changed what the activity is."""
 
-    change: str
-    state: str
+    change: Change
+    state: State
     focused: bool
     monotonic_ns: int
 
@@ -264,7 +268,8 @@ class RunWatch:
             return
         said = parse_line(line)
         if isinstance(said, Activity):
-            self.changes.append(said.change)
+            if len(self.changes) < CHANGES_LIMIT:
+                self.changes.append(said.change)
         elif isinstance(said, Started):
             self.started = said
         elif isinstance(said, End):
