@@ -120,3 +120,37 @@ def test_older_builds_are_forgotten_beside_another_run_that_does_so(tmp_path: Pa
     (tmp_path / "gone.apk").symlink_to(tmp_path / "nowhere")
     app_options._forget_others(tmp_path / "0.apk")
     assert sorted(p.name for p in tmp_path.glob("[0-9].apk")) == [f"{n}.apk" for n in range(8)]
+
+
+def test_nothing_is_written_over_the_key_or_a_library(
+    bokehbench: Command, words: list[str]
+) -> None:
+    key = bokehbench.home / "team.pem"
+    bokehbench("apk", "key", "--create", "--key", key)
+    own = Path(bokehbench("apk", "key", "--json", "-").json()["path"])
+    library = Path(words[-1])
+    kept = {path: path.read_bytes() for path in (key, own, library)}
+    link = bokehbench.home / "link"
+    link.symlink_to(key)
+    new = bokehbench.home / "new.pem"
+    cases: list[tuple[list[str | Path], str]] = [
+        ([*words, "--key", key, "-o", key], "--out"),
+        ([*words, "--key", key, "-o", link], "--out"),
+        ([*words, "-o", own], "--out"),
+        ([*words, "-o", library], "would replace what it is made of"),
+        ([*words, "-o", "one", "--json", "one"], "--json one: --out goes there as well"),
+        ([*words, "--json", own], "--json"),
+        (["apk", "key", "--certificate", own], "the signing key is there"),
+        (["apk", "key", "--key", key, "--certificate", link], "--certificate"),
+        (["apk", "key", "--create", "--key", new, "--certificate", new], "signing key is there"),
+        (["apk", "key", "--create", "--key", new, "--json", new], "signing key is there"),
+        (["apk", "key", "--certificate", "one", "--json", "one"], "--json goes there as well"),
+    ]
+    for case, text in cases:
+        ended = bokehbench(*case)
+        assert (ended.code, ended.out) == (2, ""), case
+        assert text in ended.complaint
+        assert {path: path.read_bytes() for path in kept} == kept
+    assert not new.exists()
+    assert not (bokehbench.home / "one").exists()
+    assert bokehbench(*words, "-o", "one", "--json", "/dev/null").code == 0

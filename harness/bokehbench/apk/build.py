@@ -61,8 +61,10 @@ def build_apk(
     when the new one is whole.
 
     Raises:
-        ApkError: a library does not fit the ABI, none is given, or the file can't be written.
+        ApkError: a library does not fit the ABI, none is given, or the file can't be written or
+            is a library's or the key's own.
     """
+    _see_no_part(out_path, [key.path, app_library, *engine_libraries])
     libraries = read_libraries(abi, app_library, engine_libraries)
     version_name = _content_id(abi, libraries, key)
     data = sign(write_archive(_entries(abi, libraries, version_name)), key)
@@ -96,6 +98,13 @@ def _content_id(abi: str, libraries: Sequence[Library], key: SigningKey) -> str:
     for name, data in _entries(abi, libraries, "").items():
         digest.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _see_no_part(path: Path, parts: Sequence[Path]) -> None:
+    """Keep the APK from replacing the key, whose loss can't be made good, or a library."""
+    for part in parts:
+        if path.exists() and part.exists() and path.samefile(part):
+            raise ApkError(f"{path}: the APK would replace what it is made of; give another file")
 
 
 def _write(path: Path, data: bytes) -> None:

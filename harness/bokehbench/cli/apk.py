@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,7 @@ def build(
         name = engine or "tflite"
         found = find_engine(name, "android", abi, gpu=True, root=folder or engines_root())
         files, version = (found.library, *found.accelerators), found.version
+    _see_apart({"--out": str(out), "--json": json_target}, key_path)
     with _sink(json_target) as sink:
         key = load_key(key_path)
         made = build_apk(out, abi=abi, app_library=native, engine_libraries=files, key=key)
@@ -170,6 +173,7 @@ def show_key(
         raise UsageError("--create: name the new file with --key; your own key is made by itself")
     if certificate_target == "-" and json_target == "-":
         raise UsageError("--json - and --certificate -: only one can go to standard output")
+    _see_apart({"--json": json_target, "--certificate": certificate_target}, key_path)
     if create and key_path is not None and key_path.exists():
         raise UsageError(f"--create: {key_path} exists already; name a new file")
     with _sink(json_target) as sink, _sink(certificate_target, "--certificate") as pem:
@@ -223,6 +227,25 @@ def check(apk: Path, json_target: str | None) -> None:
 
 command.add_command(install)
 command.add_command(uninstall)
+
+
+def _see_apart(targets: Mapping[str, str | None], key_path: Path | None) -> None:
+    """Refuse to write over the key, also over one that is still to be made, or twice into a file.
+
+    Raises:
+        UsageError: it names the option.
+    """
+    from bokehbench.apk import default_key_path
+
+    taken = {os.path.realpath(key_path or default_key_path()): "the signing key is there"}
+    for option, target in targets.items():
+        goal = os.path.realpath(target or "-")
+        # A pipe or a device takes all that comes.
+        if target in (None, "-") or (Path(goal).exists() and not Path(goal).is_file()):
+            continue
+        if goal in taken:
+            raise UsageError(f"{option} {target}: {taken[goal]}; give another file")
+        taken[goal] = f"{option} goes there as well"
 
 
 def _sink(target: str | None, option: str = "--json") -> AbstractContextManager[Sink | None]:
