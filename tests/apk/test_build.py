@@ -94,16 +94,18 @@ def test_an_older_file_is_replaced_also_behind_a_link(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.apk", "real"]
 
 
-@pytest.mark.parametrize("where", ["missing/app.apk", "file/app.apk", "folder"])
+@pytest.mark.parametrize("where", ["missing/app.apk", "file/app.apk", "folder", "pipe"])
 def test_what_cannot_be_written_is_named(
     where: str, parts: Parts, key: SigningKey, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ApkError, match=rf"{where}.*give a file") as caught:
         parts.build(tmp_path / where, key)
     assert "\n" not in str(caught.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def wrong(folder: Path, what: str) -> Path:

@@ -111,6 +111,9 @@ def _write(path: Path, data: bytes) -> None:
     try:
         if path.is_dir():
             raise ApkError(f"{path}: is a folder; give a file name")
+        if path.exists() and not path.is_file():
+            # A rename would put the APK in its place for everybody.
+            raise ApkError(f"{path}: is a pipe or a device; give a file name")
         # Behind a link it is the file that is replaced, not the link.
         goal = Path(os.path.realpath(path))
         number, name = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
