@@ -17,8 +17,9 @@ import pytest
 from bokehbench.errors import AppTrouble, DeviceError, UsageError
 from bokehbench.facts import EngineFacts, GpuOptions, Trial
 from bokehbench.model import read_model, resolve_io
-from bokehbench.phone import app_control, app_launcher, app_link, app_probe
-from bokehbench.phone.app_control import App, AppPackage, NotInFront, require_apps
+from bokehbench.phone import app_death, app_install, app_launcher, app_link, app_probe
+from bokehbench.phone.app_control import App, NotInFront
+from bokehbench.phone.app_install import AppPackage, require_apps
 from bokehbench.phone.app_launcher import run_app_images, run_app_timed
 from bokehbench.phone.app_link import AppLink, Opening
 from bokehbench.phone.bench import Bench
@@ -235,7 +236,7 @@ def test_a_package_manager_that_does_not_answer_is_no_missing_app(
         with pytest.raises(AppTrouble, match=r"`pm path` failed: .*Can't find service.* booted"):
             ask()
     there.phone.add_command("pm", "#!/system/bin/sh\nsleep 600\n")
-    monkeypatch.setattr(app_control, "PM_SECONDS", 0.5)
+    monkeypatch.setattr(app_install, "PM_SECONDS", 0.5)
     with pytest.raises(AppTrouble, match=r"`pm path` did not end within .*restart the device"):
         there.app.uninstall()
 
@@ -491,7 +492,7 @@ def test_an_app_that_dies_says_of_what(
 
 
 def test_an_app_that_dies_on_an_old_android(there: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_launcher, "EXIT_INFO_SECONDS", 0.2)
+    monkeypatch.setattr(app_death, "EXIT_INFO_SECONDS", 0.2)
     there.standin.on_run = crash
     trial = there.timed()
     assert trial.failure is not None
@@ -502,7 +503,7 @@ def test_an_app_that_dies_on_an_old_android(there: Place, monkeypatch: pytest.Mo
 def test_a_link_that_ends_before_the_app_is_no_crash(
     there: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_launcher, "EXIT_INFO_SECONDS", 0.2)
+    monkeypatch.setattr(app_death, "EXIT_INFO_SECONDS", 0.2)
 
     def cut(app: StandInApp, client: socket.socket, _asked: dict[str, Any]) -> None:
         started(app, client)

@@ -20,7 +20,7 @@ from bokehbench.fidelity import get_protocol
 from bokehbench.fidelity.pairs import open_dataset
 from bokehbench.fleet import FleetOutcome, run_devices
 from bokehbench.model import read_model, resolve_io
-from bokehbench.phone.app_control import AppPackage
+from bokehbench.phone.app_install import AppPackage
 from bokehbench.phone.device import Device
 from bokehbench.phone.direct import DirectTransport
 from bokehbench.runners import bundled_runner

@@ -34,7 +34,8 @@ def install(apk: Path, address: str, adb_server: str | None) -> None:
     `bokehbench run --launch app` does so by itself. A refusal names its cure.
     """
     from bokehbench.apk import check_apk
-    from bokehbench.phone.app_control import App, AppPackage
+    from bokehbench.phone.app_control import App
+    from bokehbench.phone.app_install import AppPackage
 
     checked = check_apk(apk)
     with _reached(address, adb_server) as device:

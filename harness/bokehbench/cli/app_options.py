@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bokehbench.cli.connect import Connection
     from bokehbench.engines import Engine
     from bokehbench.facts import Record
-    from bokehbench.phone.app_control import AppPackage
+    from bokehbench.phone.app_install import AppPackage
     from bokehbench.schedule import LaunchRequest
 
 KEY_VARIABLE = "BOKEHBENCH_APK_KEY"
@@ -63,14 +63,14 @@ def see_apps(connections: "Sequence[Connection]") -> None:
     Raises:
         UsageError: one of them is this machine, or no Android.
     """
-    from bokehbench.phone.app_control import require_apps
+    from bokehbench.phone.app_install import require_apps
 
     for connection in connections:
         require_apps(connection.device)
 
 
 def app_for(connection: "Connection", engines: "Mapping[str, Engine]") -> "AppPackage":
-    """The APK for a device around these engines, made now unless the same one is there.
+    """The APK for a device around these engines, made anew: the same engines give the same bytes.
 
     Raises:
         UsageError: there are no apps on that device.
@@ -78,7 +78,7 @@ def app_for(connection: "Connection", engines: "Mapping[str, Engine]") -> "AppPa
         EngineError: this installation holds no native part for that ABI.
     """
     from bokehbench.apk import build_apk, bundled_app_library, load_key, require_abi
-    from bokehbench.phone.app_control import AppPackage, require_apps
+    from bokehbench.phone.app_install import AppPackage, require_apps
 
     require_apps(connection.device)
     abi = connection.device.facts.abi

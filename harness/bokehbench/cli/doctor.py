@@ -116,7 +116,7 @@ def _device_rows(address: str, adb_server: str | None, *, with_app: bool) -> lis
 
 def _library_rows(connection: Connection, *, with_app: bool) -> list[dict[str, str]]:
     from bokehbench.cli.doctor_libraries import library_rows
-    from bokehbench.phone.app_control import require_apps
+    from bokehbench.phone.app_install import require_apps
 
     if with_app:
         try:

@@ -15,6 +15,7 @@ from bokehbench.errors import DeadlineExceeded, DeviceError, DeviceLost, Transfe
 from bokehbench.facts import AppReport, Failure, Trial, TrialSpec
 from bokehbench.facts.trial import DETERMINISTIC_FAILURES
 from bokehbench.phone.app_control import App
+from bokehbench.phone.app_death import exit_reason, outlives
 from bokehbench.phone.app_link import AppGone, AppLink, AppRefused, AppSilent, watch_of
 from bokehbench.phone.bench import (
     Bench,
@@ -30,7 +31,7 @@ from bokehbench.phone.bench import (
 from bokehbench.phone.evidence import has_engine_log, judge, take_outputs
 from bokehbench.phone.process import GRACE_SECONDS
 from bokehbench.phone.transport import Deadline
-from bokehbench.runners.app_protocol import Greeting, RunWatch, exit_signal
+from bokehbench.runners.app_protocol import Greeting, RunWatch
 from bokehbench.runners.outcome import OWN_DEADLINE_EXIT
 from bokehbench.runners.protocol import (
     ENGINE_LOG,
@@ -49,9 +50,6 @@ WORK = "work"
 LOG_LIMIT = 32 << 20
 LOG_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
-EXIT_INFO_SECONDS = 2.0
-"""Android notes how a process ended a moment later."""
-
 LOOK_WITH = "libc.so"
 """A library that each process has: asking for it tells what else is in memory."""
 
@@ -227,8 +225,8 @@ class _Process:
     def _gone(self, error: DeviceError) -> _Ended:
         """The app died while its device lives: by Android's own word, where it keeps one."""
         watch = _watch(error, self._spec)
-        told = self._exit_info()
-        if told is None and self._outlives():
+        told = exit_reason(self._app, self._greeting.pid)
+        if told is None and outlives(self._app, self._greeting.pid):
             return self._lost(error)
         if told is None:
             failure = Failure(
@@ -249,29 +247,6 @@ class _Process:
             message=f"the app died {watch.stage}: {reason}",
         )
         return _Ended(watch, -1, failure=failure, exit_reason=reason)
-
-    def _exit_info(self) -> tuple[str, int | None] | None:
-        until = Deadline.after(EXIT_INFO_SECONDS)
-        while True:
-            text = self._app.exit_info()
-            told = exit_signal(text, self._greeting.pid)
-            if told is not None or "ApplicationExitInfo" not in text or not until.remaining():
-                return told
-            time.sleep(0.2)
-
-    def _outlives(self) -> bool:
-        """Whether the app's process is still there: then it was the link that ended."""
-        until = Deadline.after(EXIT_INFO_SECONDS)
-        pid = str(self._greeting.pid)
-        try:
-            # A driver may take its time to let go of a process that died.
-            while self._bench.device.shell('[ -d "/proc/$1" ]', pid).exit_code == 0:
-                if not until.remaining():
-                    return True
-                time.sleep(0.2)
-        except DeviceError:
-            return True
-        return False
 
     def _log(self, ended: _Ended, *, with_engine: bool) -> bytes:
         """What libraries printed; of a process that died or hangs a new one brings it."""

@@ -9,7 +9,8 @@ from bokehbench.engines import Engine, file_sha256
 from bokehbench.errors import ModelError
 from bokehbench.model import read_model, resolve_io
 from bokehbench.model.reference import REFERENCE_SHA256, reference_model
-from bokehbench.phone.app_control import App, AppPackage
+from bokehbench.phone.app_control import App
+from bokehbench.phone.app_install import AppPackage
 from bokehbench.phone.device import Device, Placed
 from bokehbench.phone.launcher import Bench, Stop
 from bokehbench.phone.sampler import Sampler

@@ -13,7 +13,7 @@ from bokehbench.facts import DatasetFacts, Factsheet, FidelityRules, IoSpec, Mod
 from bokehbench.facts.trial import Backend
 from bokehbench.fidelity.pairs import Dataset
 from bokehbench.model.fit import Fit, plan_fit, timing_shapes
-from bokehbench.phone.app_control import AppPackage
+from bokehbench.phone.app_install import AppPackage
 from bokehbench.phone.device import Device
 from bokehbench.phone.transport import Transport
 from bokehbench.profile import DeviceProfile
