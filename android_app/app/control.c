@@ -16,6 +16,11 @@
 static const uint64_t BEAT_NS = 1000000000u;
 static const uint64_t MS = 1000000u;
 
+/* A host that died would leave the screen lit, and the phone warm for whoever measures next. */
+#if !defined(ALONE_SECONDS)
+#define ALONE_SECONDS 60u
+#endif
+
 /* While the app that was here before it ends, the name of the socket is taken. */
 enum { DOOR_ATTEMPTS = 100, DOOR_WAIT_MS = 100 };
 
@@ -27,6 +32,7 @@ static struct {
     int wake_in;
     int api_level;
     bool used;
+    bool alone;
     enum audience audience;
     uint64_t beat_ns;
     struct json_object object;
@@ -169,6 +175,15 @@ static void look_after_client(void) {
     }
 }
 
+/* Without a client and a run the process ends after a while. */
+static void look_after_itself(void) {
+    bool alone = !client_connected() && !run_going();
+    if (alone != control.alone) {
+        control.alone = alone;
+        run_end_process(alone ? ALONE_SECONDS * 1000 * MS : 0);
+    }
+}
+
 static int wait_ms(void) {
     uint64_t now = now_ns();
     uint64_t until = is_busy() ? run_deadline() : 0;
@@ -187,6 +202,7 @@ static void turn(void) {
                             {client_fd(), POLLIN, 0},
                             {run_events(), POLLIN, 0}};
     client_patience(is_busy() ? run_deadline() : 0);
+    look_after_itself();
     if (poll(fds, 4, wait_ms()) < 0) {
         return; /* a signal */
     }

@@ -33,19 +33,24 @@ static void wake(void) {
  * has to, even when this app's other threads hang too. Default action of SIGALRM: the end. */
 static bool arm_kernel(uint64_t after_ns) {
     struct itimerval timer;
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
     memset(&timer, 0, sizeof timer);
     timer.it_value.tv_sec = (time_t)(after_ns / 1000000000u);
     timer.it_value.tv_usec = (suseconds_t)(after_ns % 1000000000u / 1000);
-    return signal(SIGALRM, SIG_DFL) != SIG_ERR && setitimer(ITIMER_REAL, &timer, NULL) == 0;
+    return sigprocmask(SIG_UNBLOCK, &alarm_only, NULL) == 0 &&
+           signal(SIGALRM, SIG_DFL) != SIG_ERR && setitimer(ITIMER_REAL, &timer, NULL) == 0;
+}
+
+void run_end_process(uint64_t after_ns) {
+    (void)arm_kernel(after_ns);
 }
 
 static bool arm(uint64_t deadline_ns, struct failure *failure) {
     uint64_t now = now_ns();
     uint64_t left_ns = deadline_ns > now ? deadline_ns - now : 0;
-    sigset_t alarm_only;
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    if (sigprocmask(SIG_UNBLOCK, &alarm_only, NULL) != 0 || !arm_kernel(left_ns + GRACE_NS)) {
+    if (!arm_kernel(left_ns + GRACE_NS)) {
         return fail(failure, FAILURE_INTERNAL, "deadline: %s", strerror(errno));
     }
     atomic_store(&run.deadline_ns, deadline_ns);
@@ -136,9 +141,7 @@ bool run_over(int *exit_code) {
     if (!run.going || !atomic_load(&run.returned)) {
         return false;
     }
-    struct itimerval off;
-    memset(&off, 0, sizeof off);
-    (void)setitimer(ITIMER_REAL, &off, NULL);
+    run_end_process(0);
     pthread_join(run.thread, NULL);
     free(run.words);
     run.going = false;

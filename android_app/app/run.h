@@ -15,6 +15,10 @@ void run_close_events(void);
 /* No invocation begins any more. */
 void run_stop(void);
 
+/* The process ends that much later, whatever it does then; 0: it does not. Not during a run, which
+ * has an end of its own. */
+void run_end_process(uint64_t after_ns);
+
 /* By now_ns(); 0: the runner has set none. */
 uint64_t run_deadline(void);
 

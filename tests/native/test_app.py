@@ -20,7 +20,7 @@ import pytest
 from android_app.build import host_target, zig_cc
 from tests.native.bench import Bench, engine_folder
 from tests.support import models
-from tests.support.app import AppClient, AppRun, StandIn, connect, standin
+from tests.support.app import AppClient, AppRun, StandIn, build_standin, connect, standin
 
 UNIT = "float32:0:1:0:0"
 ROOT = Path(__file__).parents[2]
@@ -265,6 +265,21 @@ def test_a_driver_that_hangs_is_ended_with_its_process(
     assert client.pull("log") == b""
     assert client.ended()
     assert app.process.wait(10) == -signal.SIGALRM
+
+
+def test_an_app_that_nobody_needs_any_more_ends_itself(tmp_path: Path) -> None:
+    """Its host died: nothing else would let the screen go off."""
+    program = build_standin(tmp_path / "standin", "ALONE_SECONDS=1u")
+    with standin(program, tmp_path / "never") as never, standin(program, tmp_path / "left") as left:
+        with closing(AppClient(connect(left.socket_name))) as client:
+            assert never.process.wait(20) == -signal.SIGALRM
+            # A client may be silent for as long as it likes.
+            time.sleep(1.2)
+            assert client.answer("ping")["running"] is False
+            assert client.run(words(left, SMALL)).end is not None
+            time.sleep(1.2)
+            assert client.answer("ping")["running"] is False
+        assert left.process.wait(20) == -signal.SIGALRM
 
 
 @pytest.mark.parametrize("how", ["crash", "kill"])

@@ -18,7 +18,7 @@ SECONDS = 30.0
 _numbers = itertools.count()
 
 
-def build_standin(out: Path, *, sanitize: bool = False) -> Path:
+def build_standin(out: Path, *defines: str, sanitize: bool = False) -> Path:
     """Compile app, runner and stand-in to one program: by zig, or by gcc with ASan and UBSan.
 
     Raises:
@@ -27,6 +27,7 @@ def build_standin(out: Path, *, sanitize: bool = False) -> Path:
     files = [*sorted(APP.glob("*.c")), APP / "tests" / "standin.c"]
     files += [path for path in sources() if path.name not in PROGRAM]
     flags = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+    flags += [f"-D{define}" for define in defines]
     flags += ["-D_GNU_SOURCE", '-DBOKEHBENCH_BUILD="runner"', '-DBOKEHBENCH_APP_BUILD="app"']
     arguments = [*flags, *map(str, files), "-o", str(out), "-ldl", "-lpthread"]
     if sanitize:
