@@ -139,7 +139,7 @@ def test_json() -> None:
     assert row["gpu_ms"] == {"value": 20.0, "text": "20.0", "notes": []}
     assert row["cpu_ms"]["notes"] == [1]
     assert value["footnotes"] == ["CPU: xnnpack"]
-    assert row["lpips"] == {"value": None, "text": "", "notes": []}
+    assert row["lpips"] == {"value": None, "text": "N.A.", "notes": []}
     assert value["caption"][0].startswith("Fidelity: mai22")
 
 

@@ -91,7 +91,7 @@ def test_the_challenges_table_comes_back() -> None:
         else:
             assert _cell(table, "psnr", number).text == f"{row['psnr']:.2f}"
             assert _cell(table, "ssim", number).text == f"{row['ssim']:.4f}"
-        assert _cell(table, "lpips", number) == Cell(None, "")
+        assert _cell(table, "lpips", number) == Cell(None, "N.A.")
 
 
 def test_no_records() -> None:

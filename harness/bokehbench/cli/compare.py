@@ -9,7 +9,7 @@ from bokehbench.cli.options import store_option
 from bokehbench.cli.output import to_json
 from bokehbench.cli.select import backend_filter, device_filter, find_record
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.analysis.compare import Comparison
@@ -120,10 +120,11 @@ def describe(found: "Comparison") -> str:
         interval = f"{found.level:.1%} interval {low:.4f} to {high:.4f}"
     how = "side by side" if found.paired else "as independent processes"
     test = "exact permutation" if found.exact else "permutation, by its normal approximation,"
+    first = counted(found.first_processes, "process", "processes")
+    second = counted(found.second_processes, "process", "processes")
     lines = [
-        f"{clean(found.first)}: {found.first_median_ms:.3f} ms, {found.first_processes} processes",
-        f"{clean(found.second)}: {found.second_median_ms:.3f} ms, "
-        f"{found.second_processes} processes, {how}",
+        f"{clean(found.first)}: {found.first_median_ms:.3f} ms, {first}",
+        f"{clean(found.second)}: {found.second_median_ms:.3f} ms, {second}, {how}",
         f"ratio {found.ratio:.4f} ({interval})",
         f"{found.outcome}: p {found.p_slower:.4f} for slower, {found.p_faster:.4f} for faster "
         f"({test} of processes)",

@@ -16,6 +16,7 @@ from bokehbench.cli.select import by_todays_rules
 from bokehbench.errors import BokehbenchError, UsageError
 from bokehbench.facts import Record
 from bokehbench.report.gate import GateResult, GateState
+from bokehbench.text import counted
 
 if TYPE_CHECKING:
     from bokehbench.store import Store
@@ -94,7 +95,9 @@ class Gate:
             return self._result(record, "invalid", _invalid(record))
         count = record.derived.latency.processes
         if count < MIN_PROCESSES:
-            said = f"a run of {count} processes; the gate needs {MIN_PROCESSES}"
+            said = (
+                f"a run of {counted(count, 'process', 'processes')}; the gate needs {MIN_PROCESSES}"
+            )
             return self._result(record, "too few", said)
         entry = self.baseline.find(record)
         if entry is None:

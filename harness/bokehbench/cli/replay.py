@@ -9,7 +9,7 @@ from bokehbench.cli.options import store_option
 from bokehbench.cli.output import note, to_json
 from bokehbench.cli.select import by_todays_rules
 from bokehbench.cli.summary import summary
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.facts import Derived
@@ -81,7 +81,7 @@ def _tell(
         click.echo(f"  {clean(key)}: {clean(str(old))} -> {clean(str(new))}")
     if not changes:
         click.echo("  nothing differs")
-    click.echo(f"{parsed} event streams parsed again, {len(unlike)} unlike the evidence")
+    click.echo(f"{counted(parsed, 'event stream')} parsed again, {len(unlike)} unlike the evidence")
     for line in unlike:
         click.echo(f"  {clean(line)}")
 

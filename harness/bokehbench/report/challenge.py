@@ -86,10 +86,10 @@ def build_challenge_table(
     for entry in entries:
         row = rows[int(entry.key)]
         # Cells are made in the order of the rows, so that footnotes count down the page.
-        made = {**row.cells(differing, footnotes), **mos_cells(row.method, said, footnotes)}
-        if made["lpips"].text == "":
-            made["lpips"] = Cell(None, NOT_MEASURED)
-        cells[entry.key] = made
+        cells[entry.key] = {
+            **row.cells(differing, footnotes),
+            **mos_cells(row.method, said, footnotes),
+        }
     ranks = measured_ranks(entries, _comparisons(entries, rows, track, opinion), footnotes)
     missing = Cell(None, NOT_MEASURED)
     built = [

@@ -145,7 +145,7 @@ class Row:
         record, fidelity = self.fidelity_record, self.fidelity
         if record is None or fidelity is None:
             missing = Cell(None, NOT_MEASURED)
-            return {"psnr": missing, "ssim": missing, "ms_ssim": missing, "lpips": Cell(None, "")}
+            return dict.fromkeys(("psnr", "ssim", "ms_ssim", "lpips"), missing)
         notes = differing.fidelity_notes(record)
         facts = record.evidence
         if facts.device.device_id != self.facts.device.device_id:
@@ -164,12 +164,11 @@ class Row:
             psnr = Cell(None, "inf", footnotes.numbers(notes))
         else:
             psnr = decimal_cell(fidelity.psnr, 2, footnotes.numbers(notes))
-        lpips = Cell(None, "") if fidelity.lpips is None else decimal_cell(fidelity.lpips, 4)
         return {
             "psnr": psnr,
             "ssim": decimal_cell(fidelity.ssim, 4),
             "ms_ssim": decimal_cell(fidelity.ms_ssim, 4),
-            "lpips": lpips,
+            "lpips": decimal_cell(fidelity.lpips, 4),
         }
 
     def _cpu_cell(self, differing: Differing, footnotes: Footnotes) -> Cell:
