@@ -136,6 +136,33 @@ def test_macs_and_memory_of_the_tiny_unet() -> None:
         ("CONV_2D", [(1, -1, 8, 4), (16, 3, 5, 4)], (1, -1, 8, 16), {}, None),
         ("CUSTOM:Anything", [(1, 8)], (1, 8), {}, None),
         ("SVDF", [(1, 8)], (1, 8), {}, None),
+        # Two steps of three batches, gates of 4 units: four 4x5 for the input, four 4x4 for before.
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            [(2, 3, 5), *[(4, 5)] * 4, *[(4, 4)] * 4, *[None] * 3, *[(4,)] * 4],
+            (2, 3, 4),
+            {},
+            2 * 3 * (4 * 20 + 4 * 16),
+        ),
+        # Without an input gate, with peepholes, and a projection of 4 units to 3.
+        (
+            "LSTM",
+            [(2, 5), None, *[(4, 5)] * 3, None, *[(4, 3)] * 3, *[(4,)] * 7, (3, 4), None],
+            (2, 3),
+            {},
+            2 * (3 * 20 + 3 * 12 + 12),
+        ),
+        ("LSTM", [(2, 5), (2, 4), (16, 9), (16,), (2, 4)], (2, 4), {}, 2 * 16 * 9),
+        ("RNN", [(2, 5), (4, 5), (4, 4), (4,), (2, 4)], (2, 4), {}, 2 * (20 + 16)),
+        (
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+            [(6, 2, 5), *[(4, 5), (4, 4), (4,), (2, 4)] * 2, None, None, None],
+            (6, 2, 8),
+            {},
+            6 * 2 * 2 * (20 + 16),
+        ),
+        ("SVDF", [(2, 5), (8, 5), (8, 10), (4,), (2, 80)], (2, 4), {}, 2 * (8 * 5 + 8 * 10)),
+        ("RNN", [(2, -1), (4, 5), (4, 4), (4,), (2, 4)], (2, 4), {}, None),
         ("CONV_2D", [(1, 8, 8, 4)], (1, 8, 8, 16), {}, None),
     ],
 )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from bokehbench.model.structure import ModelStructure, TensorEntry
 
 MIB = 1 << 20
+MAX_ROWS = 40
+MAX_NAME = 200
+"""What one screen holds of lists and names that are anybody's; `--json` has all of them."""
 
 
 @click.command("inspect")
@@ -71,11 +74,15 @@ def screen(structure: "ModelStructure") -> list[str]:
     if structure.description:
         lines.append(f"description  {structure.description[:120]}")
     first = structure.signatures[0] if structure.signatures else None
-    lines.append(f"signature    {first.key or '(no name)'}" if first else "signature    none")
-    for number, extra in enumerate(structure.signatures[1:], 1):
-        lines.append(f"signature    {extra.key} (not run; number {number})")
+    key = (_short(first.key) or "(no name)") if first else "none"
+    lines.append(f"signature    {key}")
+    others = [
+        f"{_short(extra.key)} (not run; number {number})"
+        for number, extra in enumerate(structure.signatures[1:], 1)
+    ]
+    lines += _rows("signature", others)
     for word, ends in (("input", graph.inputs), ("output", graph.outputs)):
-        lines += [f"{word:<13}{_tensor(graph.tensors[index])}" for index in ends]
+        lines += _rows(word, [_tensor(graph.tensors[index]) for index in ends])
     lines.append(f"weights      {_weights(structure)}")
     lines.append(f"work         {_work(structure)}")
     lines.append(f"memory       {_memory(structure)}")
@@ -83,9 +90,21 @@ def screen(structure: "ModelStructure") -> list[str]:
         rest = len(structure.subgraphs) - 1
         lines.append(f"subgraphs    {rest} more, which control flow or other signatures run")
     if structure.metadata:
-        names = ", ".join(f"{name} ({size} bytes)" for name, size in structure.metadata.items())
-        lines.append(f"metadata     {names}")
+        held = [f"{_short(name)} ({size} bytes)" for name, size in structure.metadata.items()]
+        more = f", {len(held) - MAX_ROWS} more" if len(held) > MAX_ROWS else ""
+        lines.append(f"metadata     {', '.join(held[:MAX_ROWS])}{more}")
     return lines + _operators(structure)
+
+
+def _rows(word: str, texts: list[str]) -> list[str]:
+    """A line for each of the first ones, headed by `word`, and one for all that follow."""
+    more = len(texts) - MAX_ROWS
+    shown = [*texts[:MAX_ROWS], f"{more} more; --json has them"] if more > 0 else texts
+    return [f"{word:<13}{text}" for text in shown]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _size(structure: "ModelStructure") -> str:
@@ -100,7 +119,7 @@ def _size(structure: "ModelStructure") -> str:
 def _tensor(tensor: "TensorEntry") -> str:
     shape = "x".join("?" if side < 0 else str(side) for side in tensor.shape) or "one value"
     how = {0: "", 1: ", quantised"}.get(tensor.scales, ", quantised per channel")
-    return f"{shape} {tensor.dtype}{how}  {tensor.name}"
+    return f"{shape} {tensor.dtype}{how}  {_short(tensor.name)}"
 
 
 def _weights(structure: "ModelStructure") -> str:

@@ -9,9 +9,11 @@
 | CONV_3D_TRANSPOSE | inputs x kd x kh x kw x co | kd, kh, kw, co, ci |
 | FULLY_CONNECTED | outputs x ci | co, ci |
 | BATCH_MATMUL | outputs x k | |
+| LSTM, RNN, SVDF and their sequences | steps x elements of all weights | matrices, one row a unit |
 
-`inputs` and `outputs` are numbers of elements. Taps that fall on padding count. Operators that
-move, compare or map elements have 0; recurrent and StableHLO ones have no formula here.
+`inputs` and `outputs` are numbers of elements; `steps` are all sides of the input but the last,
+batches and times. Taps that fall on padding count. Operators that move, compare or map elements
+have 0, peepholes of an LSTM too; StableHLO ones have no formula here.
 """
 
 import math
@@ -23,13 +25,6 @@ from bokehbench.model.structure import Shape
 
 UNKNOWN: Final = frozenset(
     {
-        "LSTM",
-        "RNN",
-        "SVDF",
-        "BIDIRECTIONAL_SEQUENCE_LSTM",
-        "BIDIRECTIONAL_SEQUENCE_RNN",
-        "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        "UNIDIRECTIONAL_SEQUENCE_RNN",
         "LSH_PROJECTION",
         "RFFT2D",
         "STABLEHLO_CONVOLUTION",
@@ -52,6 +47,21 @@ _WORKING: Final = {
 }
 """Places of data and weights among the inputs, and the weights' rank (0 is any)."""
 
+_LSTM: Final = (*range(1, 9), 16)
+_RECURRENT: Final = {
+    "LSTM": _LSTM,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": (*_LSTM, *range(18, 26), 33, *range(40, 48)),
+    "RNN": (1, 2),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 5, 6, 10, 11),
+    "SVDF": (1, 2),
+}
+"""Places of the matrices that every step multiplies by (tensorflow/lite/kernels)."""
+
+_BASIC_LSTM: Final = 5
+"""Inputs of an LSTM of the basic kernel, whose one matrix is input 2."""
+
 
 def macs_of(
     name: str,
@@ -62,6 +72,9 @@ def macs_of(
     """Multiply-accumulates of one run of an operator; None where they can't be known."""
     if name in UNKNOWN or name.startswith("BUILTIN_"):
         return None
+    if name in _RECURRENT:
+        basic = name == "LSTM" and len(inputs) == _BASIC_LSTM
+        return _recurrent(inputs, (2,) if basic else _RECURRENT[name])
     if name not in _WORKING:
         return None if name.startswith(("CUSTOM:", "Flex")) else 0
     data_place, weights_place, rank = _WORKING[name]
@@ -86,3 +99,15 @@ def macs_of(
         return math.prod(out) * weights[1]
     inner = data[-2] if options.get("adj_x") and len(data) > 1 else data[-1]
     return math.prod(out) * inner
+
+
+def _recurrent(inputs: Sequence[Shape | None], places: Sequence[int]) -> int | None:
+    """Each step, of each batch, multiplies by all matrices; those left out are None."""
+    data = inputs[0] if inputs else None
+    if not data or min(data) < 0:
+        return None
+    matrices = [inputs[place] for place in places if place < len(inputs)]
+    found = [shape for shape in matrices if shape is not None]
+    if not found or any(len(shape) != 2 or min(shape) < 0 for shape in found):
+        return None
+    return math.prod(data[:-1]) * sum(map(math.prod, found))

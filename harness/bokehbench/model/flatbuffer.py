@@ -9,6 +9,7 @@ Nothing here recurses, and no data are copied except strings and short vectors.
 import mmap
 import os
 import stat
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -29,7 +30,9 @@ FLOAT32: Final = Struct("<f")
 BUDGET: Final = 32 << 20
 TABLE_COST: Final = 256
 ELEMENT_COST: Final = 16
-"""One budget of 2**25 allows about 100,000 tables or 2,000,000 elements of vectors.
+PACKED_COST: Final = 4
+"""One budget of 2**25 allows about 100,000 tables, 2,000,000 elements of vectors or 8,000,000 of
+arrays.
 
 The largest public models have some tens of thousands of tables. A table costs about ten
 microseconds and some hundred bytes, so hostile files end after a second, not hours.
@@ -39,6 +42,9 @@ MAX_FILE_BYTES: Final = 16 << 30
 """More than any phone can hold in memory; a larger file would only be hashed for minutes."""
 
 MAX_TEXT_BYTES: Final = 1 << 20
+
+MAX_COPIED_BYTES: Final = 32 << 20
+"""A file up to this size is read whole: one that shrinks under a map ends the process (SIGBUS)."""
 
 _MAX_FIELDS: Final = 16
 VTABLE_HEAD: Final = Struct("<HH")
@@ -74,9 +80,12 @@ class Source:
             self.fail("its structure is larger than any known model's by far")
 
     def sha256(self) -> str:
-        """sha256 of the whole file, read in pieces so that the map stays out of memory."""
+        """sha256 of the whole file; a mapped one is read in pieces and stays out of memory."""
         import hashlib
 
+        if isinstance(self.data, bytes):
+            # What was checked is what is hashed, whatever became of the file since.
+            return hashlib.sha256(self.data).hexdigest()
         try:
             self._file.seek(0)
             return hashlib.file_digest(self._file, "sha256").hexdigest()
@@ -188,13 +197,16 @@ class Table:
         """All elements of a vector of int32; () when it is missing."""
         return self._numbers(slot, 4, "i")
 
-    def long_integers(self, slot: int) -> tuple[int, ...]:
-        """All elements of a vector of int64; () when it is missing."""
-        return self._numbers(slot, 8, "q")
+    def array(self, slot: int, code: str) -> "array[Any]":
+        """All elements of a vector of numbers, packed, or none when it is missing.
 
-    def reals(self, slot: int) -> tuple[float, ...]:
-        """All elements of a vector of float32; () when it is missing."""
-        return self._numbers(slot, 4, "f")
+        `code` is the element's as in the module array. A quantised model has millions of them.
+        """
+        values = array(code)
+        start, count = self.vector(slot, values.itemsize) or (0, 0)
+        self.source.spend(count * PACKED_COST)
+        values.frombytes(self.source.data[start : start + count * values.itemsize])
+        return values
 
     def _numbers(self, slot: int, width: int, letter: str) -> tuple[Any, ...]:
         vector = self.vector(slot, width)
@@ -230,7 +242,7 @@ class Table:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """The file at `path`, mapped read-only while the context lasts.
+    """The file at `path`, copied or, where it is large, mapped while the context lasts.
 
     Tables are read from the map and must not be used after it.
 
@@ -250,11 +262,20 @@ def open_source(path: Path) -> Iterator[Source]:
         if facts.st_size == 0:
             raise ModelError(f"{name}: the file is empty; copy or convert it again")
         try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = _content(file, facts.st_size)
         except (OSError, ValueError) as error:
             raise ModelError(f"{name}: {_reason(error)}; copy it to a local disk") from None
-        with mapped:
-            yield Source(mapped, name, file)
+        try:
+            yield Source(data, name, file)
+        finally:
+            if isinstance(data, mmap.mmap):
+                data.close()
+
+
+def _content(file: BufferedReader, size: int) -> bytes | mmap.mmap:
+    if size <= MAX_COPIED_BYTES:
+        return file.read(size)
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _open(path: Path, name: str) -> BufferedReader:

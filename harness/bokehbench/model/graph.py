@@ -33,6 +33,14 @@ __all__ = [
 ]
 
 MAX_SUBGRAPHS: Final = 4096
+MAX_ENDS: Final = 4096
+"""Inputs and outputs of one subgraph; models of language have some hundred."""
+
+MAX_OPERATOR_NAME: Final = 256
+"""Characters; the longest names of public custom operators have some fifty."""
+
+OPERAND_COST: Final = 112
+"""Beside an element's: each operand is followed again for wiring, work, memory and rules."""
 
 
 class _Code(NamedTuple):
@@ -54,7 +62,10 @@ def read_graph(source: Source) -> Graph:
             f"schema version {version}, only {schema.VERSION} can be read",
             "convert the model with a current TensorFlow or LiteRT",
         )
-    buffers = tuple(_region(table) for table in root.tables(schema.Model.BUFFERS))
+    buffers = [_region(table) for table in root.tables(schema.Model.BUFFERS)]
+    if buffers:
+        # Number 0 stands for none: engines look at no bytes that it has.
+        buffers[0] = Region(0, 0)
     for index in root.integers(schema.Model.METADATA_BUFFER):
         if not 0 <= index < len(buffers):
             source.fail(f"metadata lies in buffer {index} of {len(buffers)}")
@@ -71,7 +82,7 @@ def read_graph(source: Source) -> Graph:
     )
     description = root.text(schema.Model.DESCRIPTION) or ""
     metadata = tuple(_metadata(table, buffers) for table in root.tables(schema.Model.METADATA))
-    graph = Graph(subgraphs, signatures, buffers, external, description, metadata)
+    graph = Graph(subgraphs, signatures, tuple(buffers), external, description, metadata)
     check_operands(source, graph)
     check_wiring(source, graph)
     check_constants(source, graph)
@@ -125,6 +136,10 @@ def _code(table: Table) -> _Code:
         table.source.fail(f"operator code {max(old, new)} is negative")
     if max(old, new) == schema.CUSTOM and not custom:
         table.source.fail("a custom operator has no name")
+    if custom and len(custom) > MAX_OPERATOR_NAME:
+        table.source.fail(
+            f"a custom operator's name has {len(custom)} characters; at most {MAX_OPERATOR_NAME}"
+        )
     if custom and ("\0" in custom or "\ufffd" in custom):
         table.source.fail(f"a custom operator's name is no text: {shown(custom)}")
     return _Code(schema.operator_name(old, new, custom), table.integer(slots.VERSION, INT32, 1))
@@ -143,6 +158,11 @@ def _subgraph(
         read_tensor(entry, count, buffers, external) for entry in table.tables(slots.TENSORS)
     )
     inputs, outputs = table.integers(slots.INPUTS), table.integers(slots.OUTPUTS)
+    if max(len(inputs), len(outputs)) > MAX_ENDS:
+        source.fail(
+            f"a subgraph has {len(inputs)} inputs and {len(outputs)} outputs; at most {MAX_ENDS} "
+            "can be read"
+        )
     for index in (*inputs, *outputs):
         if not 0 <= index < len(tensors):
             source.fail(f"a subgraph's end is tensor {index} of {len(tensors)}")
@@ -161,6 +181,7 @@ def _operator(table: Table, tensors: int, subgraphs: int, codes: Sequence[_Code]
         source.fail(f"an operator uses code {index} of {len(codes)}")
     code = codes[index]
     inputs, outputs = table.integers(slots.INPUTS), table.integers(slots.OUTPUTS)
+    source.spend((len(inputs) + len(outputs)) * OPERAND_COST)
     for tensor in (*inputs, *outputs, *table.integers(slots.INTERMEDIATES)):
         if not -1 <= tensor < tensors:
             source.fail(f"{shown(code.name)} uses tensor {tensor} of {tensors}")

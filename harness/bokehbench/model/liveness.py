@@ -1,10 +1,10 @@
 """Memory of activations: what is alive at each operator, and the peak.
 
-Inputs of the graph are alive all the time and outputs from their writer to the end, as in TFLite's
-arena (tensorflow/lite/arena_planner.cc); every other tensor from the operator that writes it to the
-last that reads it. No alignment, no gaps, no operator in place, none of a delegate's own copies: a
-lower bound of an arena that reuses memory. What DEQUANTIZE makes of constants is counted with the
-weights, not here.
+Inputs of the graph and variables are alive all the time and outputs from their writer to the end,
+as in TFLite's arena (tensorflow/lite/arena_planner.cc); every other tensor from the operator that
+writes it to the last that reads it. No alignment, no gaps, no operator in place, none of a
+delegate's own copies: a lower bound of an arena that reuses memory. What DEQUANTIZE makes of
+constants is counted with the weights, not here.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,9 @@ def memory_use(
             if index >= 0:
                 first.setdefault(index, 0)
                 last[index] = max(last.get(index, place), place)
+    for index in first:
+        if tensors[index].variable:
+            first[index], last[index] = 0, end
     change32, change16 = [0] * (end + 2), [0] * (end + 2)
     total = largest = 0
     for index in first:

@@ -45,8 +45,8 @@ def partitions(
     wanted = set(taken)
     writer: dict[int, int] = {}
     for place, op in enumerate(ops):
-        for index in op.outputs:
-            writer[index] = place
+        # -1 is an operand left out, which nobody writes and nobody waits for.
+        writer.update((index, place) for index in op.outputs if index >= 0)
     waits = [
         {writer[index] for index in op.inputs if index in writer and writer[index] != place}
         for place, op in enumerate(ops)

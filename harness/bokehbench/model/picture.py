@@ -10,6 +10,10 @@ from bokehbench.model.structure import OpEntry, SubGraphEntry, TensorEntry
 MAX_DRAWN: Final = 1500
 """Most operators that are drawn; of a larger model the first ones are, and the picture says so."""
 
+MAX_ENDS: Final = 200
+MAX_LINES: Final = 6000
+"""Most inputs, outputs and lines that are drawn; thousands of lines between boxes tell nothing."""
+
 _LETTER: Final = 6.7
 _HEIGHT: Final = 34.0
 _STEP: Final = 58.0
@@ -41,7 +45,7 @@ def draw(graph: SubGraphEntry, title: str, marked: frozenset[int] = frozenset())
     shown = shown[:MAX_DRAWN]
     boxes: list[tuple[str, str, str]] = []
     writer: dict[int, int] = {}
-    for index in graph.inputs:
+    for index in graph.inputs[:MAX_ENDS]:
         writer[index] = len(boxes)
         boxes.append(("e", _short(graph.tensors[index].name), _kind(graph.tensors[index])))
     edges: dict[tuple[int, int], None] = {}
@@ -50,19 +54,24 @@ def draw(graph: SubGraphEntry, title: str, marked: frozenset[int] = frozenset())
         for index in op.inputs:
             if index in writer:
                 edges[writer[index], len(boxes)] = None
-        for index in op.outputs:
-            writer[index] = len(boxes)
+        # -1 is an operand left out.
+        writer.update((index, len(boxes)) for index in op.outputs if index >= 0)
         look = "n" if number in marked else "w" if op.macs else "o"
         boxes.append((look, _short(op.name), _detail(op, graph.tensors)))
-    for index in graph.outputs:
+    for index in graph.outputs[:MAX_ENDS]:
         if index in writer and not left_out:
             edges[writer[index], len(boxes)] = None
             boxes.append(("e", _short(graph.tensors[index].name), _kind(graph.tensors[index])))
     widths = [max(len(name), len(detail)) * _LETTER + 14 for _, name, detail in boxes]
-    placed = place(widths, list(edges), _GAP)
+    lines = list(edges)[:MAX_LINES]
+    placed = place(widths, lines, _GAP)
     if left_out:
         title += f" (the first {MAX_DRAWN} operators; {left_out} more are not drawn)"
-    return _svg(boxes, widths, list(edges), placed, title)
+    hidden = sum(max(len(ends) - MAX_ENDS, 0) for ends in (graph.inputs, graph.outputs))
+    for count, what in ((hidden, "inputs and outputs"), (len(edges) - len(lines), "lines")):
+        if count:
+            title += f" ({count} {what} are not drawn)"
+    return _svg(boxes, widths, lines, placed, title)
 
 
 def _svg(

@@ -12,9 +12,14 @@ import msgspec
 
 from bokehbench.model.options import Value
 from bokehbench.model.structure import Shape
+from bokehbench.model.tensor import MAX_RANK
 
 Values = tuple[int, ...]
 Maybe = Shape | None
+
+MAX_SIDE: Final = 1 << 31
+MAX_INFERRED: Final = 1 << 48
+"""Elements of a tensor of inferred shape: what no engine counts, but a message can still name."""
 
 _OPERATORS: Final = """
 same: ABS CAST CEIL COS CUMSUM DENSIFY DEQUANTIZE ELU EXP FAKE_QUANT FLOOR GELU HARD_SWISH
@@ -73,8 +78,15 @@ def infer(call: Call) -> list[Maybe]:
         found = _infer(call)
     except (Unknown, IndexError, ValueError, ZeroDivisionError, OverflowError):
         return [None] * call.outputs
-    known = [shape if min(shape, default=0) >= 0 else None for shape in found]
+    known = [shape if _can_be(shape) else None for shape in found]
     return [*known, *[None] * call.outputs][: call.outputs]
+
+
+def _can_be(shape: Shape) -> bool:
+    """Whether a tensor may have this shape; sizes that multiply on and on end here."""
+    if len(shape) > MAX_RANK or min(shape, default=0) < 0:
+        return False
+    return max(shape, default=0) < MAX_SIDE and math.prod(shape) < MAX_INFERRED
 
 
 def _infer(call: Call) -> list[Shape]:

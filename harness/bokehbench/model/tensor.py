@@ -104,10 +104,11 @@ def _quantization(
     if table is None:
         return None
     source, slots = table.source, schema.QuantizationParameters
-    scales, zeros = table.reals(slots.SCALE), table.long_integers(slots.ZERO_POINT)
+    scales, zeros = table.array(slots.SCALE, "f"), table.array(slots.ZERO_POINT, "q")
     axis = table.integer(slots.QUANTIZED_DIMENSION, INT32)
     count = len(scales)
-    if len(zeros) != count:
+    # Zero points without scales are no quantisation to engines.
+    if count and len(zeros) != count:
         source.fail(f"tensor {shown(name)} has {count} scales and {len(zeros)} zero points")
     if count > 1 and shape:
         if not 0 <= axis < len(shape):
@@ -116,9 +117,15 @@ def _quantization(
             source.fail(
                 f"tensor {shown(name)} of {shape_text(shape)} has {count} scales along axis {axis}"
             )
-    for scale, zero in zip(scales, zeros, strict=True):
-        if not (math.isfinite(scale) and scale >= 0 and -(1 << 31) <= zero < 1 << 31):
-            source.fail(f"tensor {shown(name)} has scale {scale} and zero point {zero}")
+    # A sum of 32-bit floats is finite in 64 bits unless one of them is not.
+    finite = math.isfinite(sum(scales)) and min(scales, default=0) >= 0
+    if count and not (finite and -(1 << 31) <= min(zeros) <= max(zeros) < 1 << 31):
+        scale, zero = next(
+            (scale, zero)
+            for scale, zero in zip(scales, zeros, strict=True)
+            if not (math.isfinite(scale) and scale >= 0 and -(1 << 31) <= zero < 1 << 31)
+        )
+        source.fail(f"tensor {shown(name)} has scale {scale} and zero point {zero}")
     details = table.table(slots.DETAILS)
     if details is not None and table.integer(slots.DETAILS_TYPE, UINT8) in slots.WITH_TENSORS:
         for slot in (slots.DETAILS_SCALES, slots.DETAILS_ZERO_POINTS):
