@@ -1,7 +1,6 @@
 """compare and run --against: two models against each other on the command line."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.support.evidence import (
     make_trial,
 )
 from tests.support.judged import evidence, processes, store
+from tests.support.records import connected
 
 
 def test_compare_finds_what_is_slower(bokehbench: Command) -> None:
@@ -74,7 +74,7 @@ def test_compare_of_a_record_that_is_invalid_or_was_rederived(bokehbench: Comman
     assert ended.code == 1
     assert "warning: new (new-0) is invalid: fallback" in ended.out
     # Derived values are not sealed, so nobody's edit of them is believed.
-    with sqlite3.connect(bokehbench.store) as database:
+    with connected(bokehbench.store) as database:
         rows = database.execute("SELECT record_id, derived FROM bokehbench_records").fetchall()
         for record_id, text in rows:
             derived = json.loads(text)

@@ -1,7 +1,6 @@
 """gate: runs judged against a baseline on the command line."""
 
 import json
-import sqlite3
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ from bokehbench.store import open_store, this_process
 from tests.support.command import Command
 from tests.support.evidence import make_device
 from tests.support.judged import evidence, processes, store
+from tests.support.records import connected
 
 
 def baseline(bokehbench: Command, runs: int = 4) -> Path:
@@ -265,7 +265,7 @@ def test_a_device_that_is_gone_is_told_beside_what_was_seen(
     old["record_id"] = "earlier"
     old["process_medians_ms"] = [value / 20 for value in old["process_medians_ms"]]
     path.write_text(json.dumps(document))
-    with sqlite3.connect(bokehbench.store) as database:
+    with connected(bokehbench.store) as database:
         [[text]] = database.execute("SELECT request FROM bokehbench_runs").fetchall()
         gone = text.replace('"device":"local"', '"device":"tcp:127.0.0.1:1"')
         assert gone != text

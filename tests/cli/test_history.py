@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sqlite3
 from pathlib import Path
 from typing import get_args
 from xml.etree import ElementTree
@@ -24,6 +23,7 @@ from tests.support.evidence import (
     make_trial,
 )
 from tests.support.judged import evidence, store
+from tests.support.records import connected
 
 
 def references(ms: float) -> tuple[Trial, ...]:
@@ -222,7 +222,7 @@ def test_units_of_one_model_are_told_apart(bokehbench: Command) -> None:
 
 def test_replay_refuses_a_record_that_was_edited(bokehbench: Command) -> None:
     store(bokehbench, evidence("net", 20))
-    with sqlite3.connect(bokehbench.store) as database:
+    with connected(bokehbench.store) as database:
         [[text]] = database.execute("SELECT evidence FROM bokehbench_records").fetchall()
         assert "20000000" in text or "threads" in text
         edited = text.replace('"threads":4', '"threads":1')

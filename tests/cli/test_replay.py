@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ from bokehbench.store import open_store, this_process
 from tests.support.command import Command
 from tests.support.evidence import make_dataset, make_evidence, make_images
 from tests.support.judged import evidence, store
+from tests.support.records import connected
 
 
 def test_replay_says_what_todays_rules_change(bokehbench: Command) -> None:
     store(bokehbench, evidence("net", 20))
     same = bokehbench("replay", "net-0", "--json", "-").json()
     assert same["changes"] == {}
-    with sqlite3.connect(bokehbench.store) as database:
+    with connected(bokehbench.store) as database:
         [[text]] = database.execute("SELECT derived FROM bokehbench_records").fetchall()
         derived = json.loads(text)
         derived["latency"]["median_ms"], derived["rules"] = 5.0, "0"
@@ -49,7 +49,7 @@ def test_replay_names_a_stream_that_was_altered(bokehbench: Command, model: Path
     run = ("run", "--device", "local", "--backend", "xnnpack", "--quick", "--runs", 5)
     [record] = bokehbench(*run, model, "--json", "-").json()["records"]
     sha256 = record["trials"][0]["events_sha256"]
-    with sqlite3.connect(bokehbench.store) as database:
+    with connected(bokehbench.store) as database:
         database.execute(
             "UPDATE bokehbench_blobs SET data = ? WHERE sha256 = ?", (b"not it", sha256)
         )

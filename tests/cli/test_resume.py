@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from tests.support.command import Command
+from tests.support.records import connected
 
 
 def test_a_run_that_lacks_only_its_last_word_gets_it(bokehbench: Command, model: Path) -> None:
     words = ("--device", "local", "--quick", "--runs", 5, "--warmups", 1)
     run_id = bokehbench("run", *words, model, "--json", "-").json()["run_id"]
-    with sqlite3.connect(bokehbench.store) as store:
+    with connected(bokehbench.store) as store:
         store.execute("UPDATE bokehbench_runs SET state = 'running'")
     ended = bokehbench("run", "--resume", run_id)
     assert ended.code == 2
     assert "came to its end" in ended.complaint
-    with sqlite3.connect(bokehbench.store) as store:
+    with connected(bokehbench.store) as store:
         assert store.execute("SELECT state FROM bokehbench_runs").fetchall() == [("done",)]
         assert store.execute("SELECT count(*) FROM bokehbench_records").fetchall() == [(1,)]
 
@@ -81,7 +82,7 @@ def killed_in_time(process: "subprocess.Popen[str]", store: Path, steps: int) ->
             return None
         count = 0
         if store.exists():
-            with contextlib.suppress(sqlite3.OperationalError), sqlite3.connect(store) as database:
+            with contextlib.suppress(sqlite3.OperationalError), connected(store) as database:
                 [[count]] = database.execute("SELECT count(*) FROM bokehbench_journal")
                 if count >= steps:
                     process.kill()
@@ -116,7 +117,7 @@ def test_a_plan_that_is_another_is_refused(bokehbench: Command, model: Path) -> 
         run_id = killed_after(process, bokehbench.store, 2)
 
     def stored(change: Callable[[dict[str, Any]], None]) -> None:
-        with sqlite3.connect(bokehbench.store) as database:
+        with connected(bokehbench.store) as database:
             [[text]] = database.execute("SELECT request FROM bokehbench_runs")
             request = json.loads(text)
             change(request["devices"][0])

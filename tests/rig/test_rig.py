@@ -45,7 +45,9 @@ def test_exit_codes_and_streams(device: TestDevice) -> None:
 
 def test_signals_are_as_they_begin(device: TestDevice) -> None:
     ignored = device.shell("grep SigIgn /proc/self/status").text.split()[1]
-    assert int(ignored, 16) & ~(1 << signal.SIGPIPE - 1) == 0
+    # From 32 on they are the C library's own, which its posix_spawn has a child ignore.
+    for number in {*signal.Signals} - {signal.SIGPIPE}:
+        assert number >= 32 or not int(ignored, 16) >> (number - 1) & 1, number
     for name in ("INT", "QUIT", "TERM"):
         code = 128 + signal.Signals[f"SIG{name}"]
         # The shell has its background command ignore two of them, so a second shell sends.
@@ -202,13 +204,14 @@ def test_the_unprivileged_can_do_the_same() -> None:
     if os.getuid() != 0:
         pytest.skip("this test is the unprivileged case already")
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    look = "import sys; sys.exit(sys.version_info < (3, 11))"
+    # Of another version it could not import what is installed for this one.
+    look = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     for python in (sys.executable, "/usr/bin/python3"):
         # One below /root is out of reach.
         if subprocess.run([*nobody, python, "-c", look], capture_output=True).returncode == 0:
             break
     else:
-        pytest.skip("no Python that other users can run")
+        pytest.skip("no Python of this version that other users can run")
     with tempfile.TemporaryDirectory() as home:
         shutil.copytree(cache_folder(), f"{home}/bokehbench-rig", symlinks=True)
         subprocess.run(["chown", "-hR", "65534:65534", home], check=True)

@@ -1,6 +1,6 @@
 """Several devices side by side: what one's trouble leaves of the others' records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +21,18 @@ Ends = Callable[[Journal], RunOutcome]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FleetOutcome]:
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "records.sqlite3")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FleetOutcome]:
     """Run devices that end as is said, by address."""
 
     def begin(**ends: Ends) -> FleetOutcome:
         ready = devices(monkeypatch, ends)
-        return run_devices(ready, store(tmp_path), lambda _: Observer(), print, "r")
+        return run_devices(ready, store, lambda _: Observer(), print, "r")
 
     return begin
 
@@ -39,10 +45,6 @@ def devices(monkeypatch: pytest.MonkeyPatch, ends: dict[str, Ends]) -> list[Any]
     monkeypatch.setattr(fleet, "request_json", lambda _: {})
     facts = [SimpleNamespace(facts=SimpleNamespace(address=address)) for address in ends]
     return [SimpleNamespace(device=device) for device in facts]
-
-
-def store(folder: Path) -> Store:
-    return open_store(str(folder / "records.sqlite3"))
 
 
 def measured(name: str) -> Ends:
@@ -83,14 +85,14 @@ def test_a_lost_device_stops_no_other(run: Callable[..., FleetOutcome]) -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_our_own_mistake_takes_no_other_devices_records(
-    run: Callable[..., FleetOutcome], tmp_path: Path, first: bool
+    run: Callable[..., FleetOutcome], store: Store, first: bool
 ) -> None:
     ends = {"a": mistaken, "b": measured("of-b"), "c": lost}
     outcome = run(**(ends if first else dict(reversed(ends.items()))))
     assert [record.record_id for record in outcome.records] == ["of-b"]
     assert list(outcome.errors) == ["c"]
     assert isinstance(outcome.fault, ZeroDivisionError)
-    [listed] = store(tmp_path).runs()
+    [listed] = store.runs()
     assert listed.state == "interrupted"
 
 
@@ -101,6 +103,7 @@ def test_the_only_devices_error_is_kept_to_be_raised(run: Callable[..., FleetOut
 @pytest.mark.parametrize("others", [{}, {"b": measured("of-b")}])
 def test_records_that_the_store_did_not_take_outlive_a_mistake(
     tmp_path: Path,
+    store: Store,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     others: dict[str, Ends],
@@ -108,14 +111,14 @@ def test_records_that_the_store_did_not_take_outlive_a_mistake(
     monkeypatch.chdir(tmp_path)
     ready = devices(monkeypatch, {"a": mistaken_on_a_broken_store, **others})
     with pytest.raises(ZeroDivisionError):
-        measure_quietly(ready, store(tmp_path), "r")
+        measure_quietly(ready, store, "r")
     path = tmp_path / "bokehbench-r.jsonl"
     assert "kept" in path.read_text(encoding="utf-8")
     assert f"`bokehbench records import {path}` stores them" in capsys.readouterr().err
 
 
 def test_a_broken_store_with_nothing_left_to_save_is_no_loss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def breaks_at_the_end(journal: Journal) -> RunOutcome:
         record = sealed(journal, "kept")
@@ -123,5 +126,5 @@ def test_a_broken_store_with_nothing_left_to_save_is_no_loss(
         return RunOutcome((record,), interrupted=False)
 
     ready = devices(monkeypatch, {"a": breaks_at_the_end})
-    measure_quietly(ready, store(tmp_path), "r")
+    measure_quietly(ready, store, "r")
     assert "no folder could be written" not in capsys.readouterr().err
