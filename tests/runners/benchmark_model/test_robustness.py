@@ -122,6 +122,8 @@ ENCODINGS: dict[str, Callable[[str], bytes]] = {
     "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
     "CR CRLF": lambda text: text.replace("\n", "\r\r\n").encode(),
     "CR": lambda text: text.replace("\n", "\r").encode(),
+    "blanks at ends": lambda text: text.replace("\n", "   \n").encode(),
+    "tabs at ends": lambda text: text.replace("\n", "\t\n").encode(),
     "NUL bytes": lambda text: text.replace("\n", "\n\x00\x00").encode(),
     "colours": lambda text: text.replace("\n", "\x1b[0m\n\x1b[1;31m").encode(),
     "bytes that are no text": lambda text: text.encode().replace(b"\n", b"\n\xff\xfe\x80\n"),

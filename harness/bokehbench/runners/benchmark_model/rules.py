@@ -94,7 +94,7 @@ _TIMING: Final = [
         ("Peak memory usage", rf"[^:]*periodic monitoring[^:]*: {NUMBER}"),
     ),
     *rules("delta", ("Memory footprint delta", rf".*? init={NUMBER} overall={NUMBER}")),
-    *rules("param", (": [", r"([#A-Za-z][^\[\]]{0,100}?)[ ]*: \[(.*)\]$"), where="message"),
+    *rules("param", (": [", r"([#A-Za-z][^\[\]]{0,100}?)[ ]*: \[(.*)\]\s*$"), where="message"),
     *rules(
         "version",
         (
@@ -158,7 +158,7 @@ _JSON: Final = [
             '_ms":',
             r'"((?:init|warmup_first|warmup_avg|avg|min|max|median|std|p5|p95)_ms)":[ ]*'
             + NUMBER
-            + r"[ ]*,?$",
+            + r"[ ]*,?\s*$",
         ),
         ('_runs":', rf'"(num_runs|num_warmup_runs)":[ ]*{WHOLE}[ ]*,?$'),
         where="near",

@@ -76,9 +76,10 @@ _WORDS: Final = frozenset(
 
 _UNSUPPORTED_OP: Final = re.compile(r"(CUSTOM [^:]{1,120}|[A-Z][A-Z0-9_]{1,80}): (.*)")
 _COUNT_OWNER: Final = re.compile(r":\s*$|\(microseconds\)|\(bytes\)")
-_LITERT_RULE: Final = re.compile(r"={30,}$")
-_ENDS: Final = frozenset(']=",')
-"""Last characters of lines that are known by little else: parameters, LiteRT's rules, JSON."""
+_LITERT_RULE: Final = re.compile(r"={30,}\s*$")
+_ENDS: Final = frozenset(']=", \t')
+"""Last characters of lines that are known by little else: parameters, LiteRT's rules, JSON; and
+blanks, behind which a terminal's copy hides them."""
 
 _AFTER_TABLES: Final = frozenset({"start", "loaded", "session", "running"})
 _UNKNOWN: Final = Token("", (), "")
