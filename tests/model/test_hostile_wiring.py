@@ -243,14 +243,19 @@ def test_options_of_another_kind_are_none(tmp_path: Path) -> None:
 
 
 def test_options_of_another_kind_are_not_read_as_ones_own(tmp_path: Path) -> None:
-    """A RESHAPE's vector would be a convolution's padding, and its stride lie outside."""
-    made = drafts.conv_model()
+    """A RESHAPE's vector would be an addition's activation."""
+    made = drafts.two_input_model()
     made.graph.operators[0].builtinOptionsType = generated.BuiltinOptions.ReshapeOptions
     made.graph.operators[0].builtinOptions = generated.ReshapeOptionsT()
     made.graph.operators[0].builtinOptions.newShape = [1, 2]
     path = tmp_path / "net.tflite"
     path.write_bytes(made.data())
-    assert read_structure(path).graph.ops[0].options["padding"] == "SAME"
+    assert read_structure(path).graph.ops[0].options == {"activation": "NONE"}
+    # Without its own a convolution has strides of 0, to engines as well.
+    made = drafts.conv_model()
+    made.graph.operators[0].builtinOptionsType = generated.BuiltinOptions.ReshapeOptions
+    made.graph.operators[0].builtinOptions = generated.ReshapeOptionsT()
+    assert "has a stride w of 0" in refused(path, made.data())
 
 
 def test_tables_name_what_there_is() -> None:

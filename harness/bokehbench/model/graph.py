@@ -17,6 +17,7 @@ from bokehbench.model.parts import (
     SubGraph,
     Tensor,
 )
+from bokehbench.model.steps import check_steps
 from bokehbench.model.tensor import read_tensor
 from bokehbench.model.verify import verify
 from bokehbench.model.wiring import check_wiring
@@ -86,6 +87,7 @@ def read_graph(source: Source) -> Graph:
     check_operands(source, graph)
     check_wiring(source, graph)
     check_constants(source, graph)
+    check_steps(source, graph)
     return graph
 
 
@@ -229,13 +231,20 @@ def _signature(table: Table, subgraphs: Sequence[SubGraph]) -> Signature:
         for name, tensor in pairs:
             if tensor >= len(subgraphs[index].tensors):
                 source.fail(f"signature {shown(key)} says that {shown(name)} is tensor {tensor}")
+        if len({name for name, _ in pairs}) < len(pairs):
+            source.fail(f"signature {shown(key)} gives two tensors one name")
         ends.append(pairs)
     return Signature(key, index, ends[0], ends[1])
 
 
 def _entry(table: Table, key: str) -> tuple[str, int]:
-    """A signature's name for a tensor; LiteRT 2.3.0 ends its process where there is none."""
+    """A signature's name for a tensor.
+
+    LiteRT 2.3.0 ends its process where there is none, and where two are alike up to a NUL.
+    """
     name = table.text(schema.TensorMap.NAME)
     if name is None:
         table.source.fail(f"signature {shown(key)} has a tensor without a name")
+    if "\0" in name:
+        table.source.fail(f"signature {shown(key)} has a tensor with a NUL in its name")
     return name, table.integer(schema.TensorMap.TENSOR_INDEX, UINT32)
