@@ -10,7 +10,7 @@ import click
 from bokehbench.cli.model_options import side_of, size_option
 from bokehbench.cli.output import Sink, to_json
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.model.structure import ModelStructure, TensorEntry
@@ -112,7 +112,7 @@ def _size(structure: "ModelStructure") -> str:
     outside = f", {structure.external_bytes} bytes of it in other files"
     return (
         f"{structure.size_mib:.2f} MiB{outside if structure.external_bytes else ''}, "
-        f"{structure.parameters:,} parameters, {ops} operators"
+        f"{structure.parameters:,} parameters, {counted(ops, 'operator')}"
     )
 
 
@@ -185,7 +185,8 @@ def _operators(structure: "ModelStructure") -> list[str]:
         share = "     ?" if name in structure.macs_unknown else f"{_share(work[name], total):5.1f}%"
         done = f"  {_count(work[name])}" if work[name] else ""
         lines.append(f"  {name:<{width}}  {counts[name]:>5}  v{spelled:<5} {share}{done}")
-    return [f"operators    {len(ops)} of {len(counts)} kinds, with their share of MACs", *lines]
+    kinds = counted(len(counts), "kind")
+    return [f"operators    {len(ops)} of {kinds}, with their share of MACs", *lines]
 
 
 def _share(part: int, total: int) -> float:

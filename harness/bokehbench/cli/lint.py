@@ -12,7 +12,7 @@ from bokehbench.cli.options import profile_dir_option, store_option
 from bokehbench.cli.output import note, to_json
 from bokehbench.cli.select import shortened
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.facts import Evidence
@@ -210,7 +210,8 @@ def _screen(
     shapes = ", ".join(
         "x".join(map(str, structure.graph.tensors[index].shape)) for index in structure.graph.inputs
     )
-    lines = [f"{structure.file_name} at {shapes}: {len(structure.graph.ops)} operators"]
+    operators = counted(len(structure.graph.ops), "operator")
+    lines = [f"{structure.file_name} at {shapes}: {operators}"]
     for one in told:
         lines.append(_headline(one))
     lines += _memory(structure, profile)
