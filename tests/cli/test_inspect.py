@@ -31,6 +31,13 @@ def test_json_says_the_same_and_nothing_else(bokehbench: Command) -> None:
     assert document["weights"] == {"float32": {"parameters": 14724, "size_bytes": 58896}}
 
 
+def test_json_alone_goes_to_standard_output(bokehbench: Command) -> None:
+    asked = bokehbench("inspect", str(TINY), "--json", "-").json()
+    assert bokehbench("inspect", str(TINY), "--json").json() == asked
+    assert bokehbench("inspect", "--json", "-", str(TINY)).json() == asked
+    assert bokehbench("inspect", str(TINY), "--json", "--size", "1024x1024").json() == asked
+
+
 def test_the_picture_goes_to_its_file(bokehbench: Command, tmp_path: Path) -> None:
     target = tmp_path / "net.svg"
     assert bokehbench("inspect", str(TINY), "--graph", str(target)).code == 0

@@ -24,7 +24,14 @@ MAX_NAME = 200
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path))
 @size_option
-@click.option("--json", "json_target", metavar="PATH|-", help="Write everything as JSON.")
+@click.option(
+    "--json",
+    "json_target",
+    metavar="PATH|-",
+    is_flag=False,
+    flag_value="-",
+    help="Write everything as JSON; without a PATH after MODEL, on standard output.",
+)
 @click.option("--graph", metavar="PATH|-", help="Draw the operators as SVG.")
 def command(
     model: Path, size: tuple[int, int] | None, json_target: str | None, graph: str | None

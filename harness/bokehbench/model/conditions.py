@@ -9,6 +9,8 @@ A condition is `SUBJECT RELATION VALUES`. Subjects:
     runtime.dtypes, outputs.dtypes      the types of all inputs that are no constants, or outputs
     max_rank                            the largest rank of all tensors
     max_batch                           the largest first side of outputs of 2 dimensions and more
+    least_ratio, most_ratio             of an input's quantisation scale to the first output's
+    product_ratio                       of the product of the inputs' scales to it
     option.NAME                         an option of the operator
     broadcast                           how the shapes of two inputs go together: same, scalar,
                                         suffix, channels, crossing (each has a side that the
@@ -20,6 +22,7 @@ is not known before the model runs makes a condition neither true nor false: Non
 """
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -83,6 +86,23 @@ def _broadcast(asked: Asked) -> str | None:
     return relation_of(inputs[0].shape, inputs[1].shape)
 
 
+def _ratios(asked: Asked) -> list[float]:
+    """Each input's scale by the output's; all of them have one."""
+    output = asked.outputs[0] if asked.outputs else None
+    scales = [entry.scale if entry else None for entry in asked.inputs]
+    if output is None or not output.scale or not scales:
+        raise _Absent
+    if any(scale is None for scale in scales):
+        raise _Absent
+    return [scale / output.scale for scale in scales if scale is not None]
+
+
+def _product_ratio(asked: Asked) -> float:
+    ratios = _ratios(asked)
+    others = (entry.scale for entry in asked.inputs[1:] if entry is not None)
+    return ratios[0] * math.prod(scale for scale in others if scale is not None)
+
+
 _PLAIN: Final[dict[str, _Question]] = {
     "version": lambda asked: asked.version,
     "inputs": lambda asked: len(asked.inputs),
@@ -94,6 +114,9 @@ _PLAIN: Final[dict[str, _Question]] = {
     "max_rank": _max_rank,
     "max_batch": _max_batch,
     "broadcast": _broadcast,
+    "least_ratio": lambda asked: min(_ratios(asked)),
+    "most_ratio": lambda asked: max(_ratios(asked)),
+    "product_ratio": _product_ratio,
 }
 
 

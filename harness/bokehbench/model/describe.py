@@ -203,6 +203,7 @@ def _tensor(
         constant=constant,
         stored_bytes=_stored(graph, tensor),
         scales=tensor.quantization.count if tensor.quantization else 0,
+        scale=tensor.quantization.scale if tensor.quantization else None,
         sparse=tensor.sparse,
         variable=tensor.is_variable,
         values=values,

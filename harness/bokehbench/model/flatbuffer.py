@@ -38,6 +38,13 @@ The largest public models have some tens of thousands of tables. A table costs a
 microseconds and some hundred bytes, so hostile files end after a second, not hours.
 """
 
+RETURN_COST: Final = 16 * TABLE_COST
+"""After so much of the budget the pages of a map are given back.
+
+A kernel that caches a file in large pages maps up to 2 MiB of weights around each table: a model
+of 1000 convolutions took all of its 370 MB. Given back, they stay in the kernel's cache.
+"""
+
 MAX_FILE_BYTES: Final = 16 << 30
 """More than any phone can hold in memory; a larger file would only be hashed for minutes."""
 
@@ -60,7 +67,7 @@ def shown(text: str) -> str:
 class Source:
     """The bytes of one file and the budget for reading it. `name` heads every message."""
 
-    __slots__ = ("_file", "_left", "data", "name", "size")
+    __slots__ = ("_file", "_left", "_mark", "data", "name", "size")
 
     def __init__(self, data: bytes | mmap.mmap, name: str, file: BufferedReader) -> None:
         self._file = file
@@ -68,6 +75,7 @@ class Source:
         self.size = len(data)
         self.name = name
         self._left = BUDGET
+        self._mark = BUDGET - RETURN_COST if isinstance(data, mmap.mmap) else 0
 
     def fail(self, problem: str, cure: str = _DAMAGED) -> NoReturn:
         """Raises ModelError: file name, problem, cure, in one line."""
@@ -76,8 +84,15 @@ class Source:
     def spend(self, cost: int) -> None:
         """Takes `cost` from the budget. Raises ModelError when nothing is left."""
         self._left -= cost
+        if self._left < self._mark:
+            self._passed()
+
+    def _passed(self) -> None:
         if self._left < 0:
             self.fail("its structure is larger than any known model's by far")
+        self._mark = max(self._left - RETURN_COST, 0)
+        if isinstance(self.data, mmap.mmap):
+            self.data.madvise(mmap.MADV_DONTNEED)
 
     def sha256(self) -> str:
         """sha256 of the whole file; a mapped one is read in pieces and stays out of memory."""

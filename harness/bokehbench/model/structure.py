@@ -16,8 +16,8 @@ class TensorEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One tensor. `shape` holds -1 where it is not known before the model runs.
 
     `constant` tensors have their values in the file, `stored_bytes` of them. `scales` is the number
-    of quantisation scales: 0 none, 1 per tensor, more per channel. `values` are the elements of
-    a small constant of integers (axes, shapes).
+    of quantisation scales: 0 none, 1 per tensor, more per channel; `scale` is the first of them.
+    `values` are the elements of a small constant of integers (axes, shapes).
     """
 
     name: str
@@ -26,6 +26,7 @@ class TensorEntry(msgspec.Struct, frozen=True, kw_only=True):
     constant: bool = False
     stored_bytes: int = 0
     scales: int = 0
+    scale: float | None = None
     sparse: bool = False
     variable: bool = False
     values: tuple[int, ...] | None = None
