@@ -4,9 +4,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bokehbench.decoding import prepare
 from bokehbench.errors import BokehbenchError
-from bokehbench.facts import Evidence, Record
+from bokehbench.facts import Derived, Evidence, Record
 from bokehbench.phone.launcher import Stop
+from bokehbench.runners.benchmark_model import ResultFile
+from bokehbench.runners.protocol import Event
 from bokehbench.session import Observer, Prepared, RunOutcome, execute
 from bokehbench.session.journal import Journal
 from bokehbench.session.request import request_json
@@ -90,6 +93,7 @@ def _side_by_side(
         except BaseException as error:
             results[number] = error
 
+    prepare(Evidence, Derived, Event, ResultFile)
     threads = [threading.Thread(target=work, args=(n,)) for n in range(len(devices))]
     for thread in threads:
         thread.start()

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "harness" / "bokehbench"
 
 TIERS = [
-    {"errors", "text"},
+    {"decoding", "errors", "text"},
     {"facts", "files"},
     {"runners", "engines", "model", "fidelity", "analysis", "profile", "apk"},
     {"phone", "store"},

@@ -1,5 +1,7 @@
 """Several devices side by side: what one's trouble leaves of the others' records."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import bokehbench.fleet as fleet
 from bokehbench.cli.measure import measure_quietly
 from bokehbench.errors import DeviceLost, StoreError
 from bokehbench.facts import Record
+from bokehbench.facts.record import canonical_json
 from bokehbench.fleet import FleetOutcome, run_devices
 from bokehbench.session import Observer, RunOutcome
 from bokehbench.session.journal import Journal
@@ -128,3 +131,44 @@ def test_a_broken_store_with_nothing_left_to_save_is_no_loss(
     ready = devices(monkeypatch, {"a": breaks_at_the_end})
     measure_quietly(ready, store, "r")
     assert "no folder could be written" not in capsys.readouterr().err
+
+
+_RACE = """
+import sys, threading
+import msgspec
+import bokehbench.fleet as fleet
+from bokehbench.facts import Evidence
+from bokehbench.session import Observer, RunOutcome
+from bokehbench.store import open_store
+
+text, folder = sys.stdin.read(), sys.argv[1]
+together = threading.Barrier(4)
+
+def execute(*_):
+    together.wait()
+    msgspec.json.decode(text, type=Evidence)
+    return RunOutcome((), interrupted=False)
+
+class Any:
+    def __getattr__(self, name):
+        return self
+
+    def __hash__(self):
+        return 0
+
+fleet.execute, fleet.request_json = execute, lambda _: {}
+sys.setswitchinterval(1e-6)
+with open_store(folder + "/records.sqlite3") as store:
+    outcome = fleet.run_devices([Any()] * 4, store, lambda _: Observer(), print, sys.argv[2])
+if outcome.fault:
+    raise outcome.fault
+"""
+
+
+def test_devices_decode_their_first_records_at_once(tmp_path: Path) -> None:
+    """Without care two of three of these processes end by SIGSEGV."""
+    text = canonical_json(make_evidence())
+    for number in range(5):
+        command = [sys.executable, "-c", _RACE, str(tmp_path), f"r{number}"]
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")

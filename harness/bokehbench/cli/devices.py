@@ -47,7 +47,9 @@ def command(adb_server: str | None, as_json: bool) -> None:
 
 def find_devices(adb_server: str | None) -> tuple[list[Found], str | None]:
     """This machine, the adb server's devices, and what is to be said of the server itself."""
+    from bokehbench.decoding import prepare
     from bokehbench.phone.server import list_devices
+    from bokehbench.profile import DeviceProfile
 
     try:
         listed = list_devices(*server_address(adb_server))
@@ -55,6 +57,7 @@ def find_devices(adb_server: str | None) -> tuple[list[Found], str | None]:
     except DeviceError as error:
         listed, remark = [], str(error)
     states = {"local": "device", **{device.serial: device.state for device in listed}}
+    prepare(DeviceProfile)
     with ThreadPoolExecutor(len(states)) as pool:
         found = list(pool.map(lambda name: _look(name, states[name], adb_server), states))
     return found, remark
