@@ -16,36 +16,19 @@ from tests.support.builder import Builder, Ops
 
 SHAPE = (1, 8, 8, 4)
 
+_FLAT = ("strideH", "strideW", "dilationHFactor", "dilationWFactor")
+_DEEP = (*_FLAT, "strideD", "dilationDFactor")
+_POOL = ("strideH", "strideW", "filterHeight", "filterWidth")
+
 OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "CONV_2D": (
-        generated.Conv2DOptionsT,
-        ("strideH", "strideW", "dilationHFactor", "dilationWFactor"),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        generated.DepthwiseConv2DOptionsT,
-        ("strideH", "strideW", "dilationHFactor", "dilationWFactor"),
-    ),
+    "CONV_2D": (generated.Conv2DOptionsT, _FLAT),
+    "DEPTHWISE_CONV_2D": (generated.DepthwiseConv2DOptionsT, _FLAT),
     "TRANSPOSE_CONV": (generated.TransposeConvOptionsT, ("strideH", "strideW")),
-    "CONV_3D": (
-        generated.Conv3DOptionsT,
-        ("strideD", "strideH", "strideW", "dilationDFactor", "dilationHFactor", "dilationWFactor"),
-    ),
-    "CONV_3D_TRANSPOSE": (
-        generated.Conv3DOptionsT,
-        ("strideD", "strideH", "strideW", "dilationDFactor", "dilationHFactor", "dilationWFactor"),
-    ),
-    "AVERAGE_POOL_2D": (
-        generated.Pool2DOptionsT,
-        ("strideH", "strideW", "filterHeight", "filterWidth"),
-    ),
-    "MAX_POOL_2D": (
-        generated.Pool2DOptionsT,
-        ("strideH", "strideW", "filterHeight", "filterWidth"),
-    ),
-    "L2_POOL_2D": (
-        generated.Pool2DOptionsT,
-        ("strideH", "strideW", "filterHeight", "filterWidth"),
-    ),
+    "CONV_3D": (generated.Conv3DOptionsT, _DEEP),
+    "CONV_3D_TRANSPOSE": (generated.Conv3DOptionsT, _DEEP),
+    "AVERAGE_POOL_2D": (generated.Pool2DOptionsT, _POOL),
+    "MAX_POOL_2D": (generated.Pool2DOptionsT, _POOL),
+    "L2_POOL_2D": (generated.Pool2DOptionsT, _POOL),
     "DEPTH_TO_SPACE": (generated.DepthToSpaceOptionsT, ("blockSize",)),
     "SPACE_TO_DEPTH": (generated.SpaceToDepthOptionsT, ("blockSize",)),
 }

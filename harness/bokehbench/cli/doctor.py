@@ -19,7 +19,7 @@ from bokehbench.cli.output import to_json
 from bokehbench.errors import BokehbenchError, DeviceError
 from bokehbench.phone.device import Device
 from bokehbench.schedule import engine_for
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 NEEDED_MIB = 64
 """Room for an engine, a runner, a small model and one batch of images."""
@@ -234,8 +234,7 @@ def _store(url: str | None) -> str:
         return str(error)
     # One that is there is opened as a run does, which tells whether it can be written.
     with open_store(url, derive=derive) as opened:
-        count = sum(1 for _ in opened.list())
-        return f"{opened.name}, {count} {'record' if count == 1 else 'records'}"
+        return f"{opened.name}, {counted(sum(1 for _ in opened.list()), 'record')}"
 
 
 def _see_room_for_store(url: str | None) -> None:

@@ -11,7 +11,7 @@ import click
 from bokehbench.cli.options import store_option
 from bokehbench.cli.output import Sink, columns, note, to_json
 from bokehbench.errors import UsageError
-from bokehbench.text import clean
+from bokehbench.text import clean, counted
 
 if TYPE_CHECKING:
     from bokehbench.facts import Record
@@ -182,8 +182,8 @@ def import_records(source: str, store: str | None) -> None:
         counts = opened.import_(_lines(stream), name)
     if not (counts.imported or counts.skipped or counts.blobs):
         raise UsageError(f"{name}: holds no record; give a file that `records export` wrote")
-    records = "record" if counts.imported == 1 else "records"
-    note(f"{counts.imported} {records} imported, {counts.skipped} were there already")
+    imported = counted(counts.imported, "record")
+    note(f"{imported} imported, {counts.skipped} were there already")
 
 
 def _open(path: Path) -> IO[str]:

@@ -86,21 +86,28 @@ def _broadcast(asked: Asked) -> str | None:
     return relation_of(inputs[0].shape, inputs[1].shape)
 
 
-def _ratios(asked: Asked) -> list[float]:
-    """Each input's scale by the output's; all of them have one."""
+def _scales(asked: Asked) -> tuple[list[float], float]:
+    """Scales of all inputs and of the first output; each of them has one."""
     output = asked.outputs[0] if asked.outputs else None
-    scales = [entry.scale if entry else None for entry in asked.inputs]
-    if output is None or not output.scale or not scales:
+    scales = [entry.scale for entry in asked.inputs if entry and entry.scale is not None]
+    if output is None or not output.scale or not scales or len(scales) < len(asked.inputs):
         raise _Absent
-    if any(scale is None for scale in scales):
-        raise _Absent
-    return [scale / output.scale for scale in scales if scale is not None]
+    return scales, output.scale
+
+
+def _least_ratio(asked: Asked) -> float:
+    scales, output = _scales(asked)
+    return min(scales) / output
+
+
+def _most_ratio(asked: Asked) -> float:
+    scales, output = _scales(asked)
+    return max(scales) / output
 
 
 def _product_ratio(asked: Asked) -> float:
-    ratios = _ratios(asked)
-    others = (entry.scale for entry in asked.inputs[1:] if entry is not None)
-    return ratios[0] * math.prod(scale for scale in others if scale is not None)
+    scales, output = _scales(asked)
+    return scales[0] / output * math.prod(scales[1:])
 
 
 _PLAIN: Final[dict[str, _Question]] = {
@@ -114,8 +121,8 @@ _PLAIN: Final[dict[str, _Question]] = {
     "max_rank": _max_rank,
     "max_batch": _max_batch,
     "broadcast": _broadcast,
-    "least_ratio": lambda asked: min(_ratios(asked)),
-    "most_ratio": lambda asked: max(_ratios(asked)),
+    "least_ratio": _least_ratio,
+    "most_ratio": _most_ratio,
     "product_ratio": _product_ratio,
 }
 
